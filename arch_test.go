@@ -34,8 +34,8 @@ scenarios
 internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/testca internal/zone engine/internal/roletest internal/returned
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/response realrun/faulty realrun/guard realrun/names internal/peers
-scenarios/study scenarios/suite scenarios/draft site internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/inbound realrun/station
-realrun/mailing realrun/requests
+scenarios/study scenarios/suite scenarios/draft site internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/station
+realrun/mailing realrun/requests realrun/inbound
 realrun/depot
 sim realrun sim/crash/scope
 sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade

@@ -294,11 +294,8 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	s.open = c.Reply.Open()
 	status, fate := m.settle(now, c.Slot, &c.Reply)
 	s.reset = status != mail.Done
-	if tried := status != mail.Unreached; tried {
-		m.interval.attempts++
-		m.interval.conditions.Count(&s.attempt, c)
-		m.limits.Count(&s.attempt, &c.Reply, fate)
-	}
+	m.interval.attempts++
+	m.interval.conditions.Count(&s.attempt, c)
 	if status == mail.Done {
 		m.interval.delivered++
 	}
@@ -306,6 +303,7 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 		m.left--
 		m.campaigns[s.campaign].stage.Left--
 	}
+	m.limits.Count(&s.attempt, &c.Reply, fate)
 	if m.concurrency != nil {
 		m.leave(now, s.attempt.Dest, &c.Reply, status)
 	}
@@ -330,9 +328,6 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) (mail.Status, mail.Class) {
 	if r.Class() == mail.Delivered {
 		return mail.Done, mail.Delivered
-	}
-	if r.Fault == mail.NotAllowed {
-		return mail.Unreached, mail.Deferral
 	}
 	s := &m.slots[i]
 	fate, next := mail.Deferral, s.attempt.Try

@@ -1,14 +1,21 @@
 // Package inbound is the server for returned mail ("C server", [0042] to [0046], [0079]) on a network: it takes mail by
 // SMTP at the return paths of mailings, keeps it on the disk before it answers 250, reads what it means, and lets the
 // role of package inbox count. A return path is a token that only the mailing can have written; mail to any other
-// address is refused and has no effect. It sends nothing, and touches no list by itself: it reports what follows.
+// address is refused and has no effect. It mails nothing, and touches no list by itself: the role's changes go to the
+// sending server as messages, if there is one, and events report what else follows.
+//
+// So the server is a station of the role: its log has the role's facts, which are durable before anything that rests on
+// them is sent or answered.
 package inbound
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
+	"flyball/engine"
 	"flyball/internal/mail"
+	"flyball/realrun/station"
 )
 
 // Config configures a server.
@@ -24,6 +31,13 @@ type Config struct {
 	Pause      int           // dead addresses of a job that pause it; 0: never
 	Keep       time.Duration // how long mail is kept, so that a person can see why; 0: for ever
 
+	// Carrier takes the role's changes to the sending server, and its answers come to Server.Receive. Recipients then
+	// have places in the list of all mailings. nil: each job has a list of its own, and nothing is sent.
+	Carrier station.Carrier
+	Push    time.Duration // after which changes that are not acknowledged are sent again; 0: they wait for engine.Pull
+	// Same returns all places of the person at a place, as inbox.Config has it; nil: each place is a person of its own.
+	Same func(mail.Recipient) []mail.Recipient
+
 	MostBytes   int64         // of a message
 	Connections int           // at once
 	Timeout     time.Duration // of each read and write
@@ -37,12 +51,14 @@ type Job struct {
 	Name  string
 	Key   mail.Key  // of its return paths
 	Until time.Time // after which its return paths have no effect; zero: never
+
+	First mail.Recipient // place of its first recipient in the list of all mailings, with a Carrier
 }
 
 // Default returns the configuration of a server that keeps its state in a folder.
 func Default(dir string) Config {
-	return Config{Dir: dir, Hard: 2, Forget: 90 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, MostBytes: 10 << 20,
-		Connections: 100, Timeout: 2 * time.Minute}
+	return Config{Dir: dir, Hard: 2, Forget: 90 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, Push: time.Second,
+		MostBytes: 10 << 20, Connections: 100, Timeout: 2 * time.Minute}
 }
 
 // Validate returns all problems of the configuration.
@@ -51,11 +67,15 @@ func (c *Config) Validate() (errs []error) {
 		name     string
 		n, least int64
 	}{{"hard", int64(c.Hard), 1}, {"soft", int64(c.Soft), 0}, {"forget", int64(c.Forget), 0},
-		{"pause", int64(c.Pause), 0}, {"keep", int64(c.Keep), 0}, {"size", c.MostBytes, 1024},
+		{"pause", int64(c.Pause), 0}, {"keep", int64(c.Keep), 0}, {"push", int64(c.Push), 0},
+		{"size", c.MostBytes, 1024},
 		{"connections", int64(c.Connections), 1}, {"timeout", int64(c.Timeout), int64(time.Second)}} {
 		if v.n < v.least {
 			errs = append(errs, fmt.Errorf("%s: got %d, want at least %d", v.name, v.n, v.least))
 		}
+	}
+	if c.Same != nil && c.Carrier == nil {
+		errs = append(errs, errors.New("same: got persons without a carrier, whose places they would have"))
 	}
 	names := map[string]bool{}
 	for _, j := range c.Jobs {
@@ -66,6 +86,9 @@ func (c *Config) Validate() (errs []error) {
 	}
 	return errs
 }
+
+// Address names the role of the server.
+var Address = engine.Address{Role: engine.Bounces}
 
 // Kind is what an Event tells.
 type Kind string
@@ -84,6 +107,13 @@ type Event struct {
 	Record
 }
 
+// Standing is what a job's returned mail has come to.
+type Standing struct {
+	Dead   int      // number of returned mails whose address is dead
+	Paused bool     // these are enough to pause the job
+	Alarms []string // reasons for which receivers refuse the sender
+}
+
 // Record is what is kept of a returned message.
 type Record struct {
 	At      time.Time `json:"at"`
@@ -97,11 +127,13 @@ type Record struct {
 	Status  string    `json:"status"`
 	Address string    `json:"address"` // that the message names, which its writer may have forged
 	Text    string    `json:"text"`
-	Person  uint32    `json:"person"` // number of the recipient among all jobs, by the first returned mail
+	Person  uint32    `json:"person"` // place in the list of all mailings, or number by first return
 	Token   uint64    `json:"token"`  // of the message that came back
 	Counts  bool      `json:"counts"` // it counts, and Hard tells how
 	Hard    bool      `json:"hard"`
 	Forgot  bool      `json:"forgot"` // the recipient's returned mails before it are forgotten
 	Purged  bool      `json:"purged"` // the recipient has had enough
 	Asked   bool      `json:"asked"`  // it is a complaint, which is a request to be deleted
+
+	Places []mail.Recipient `json:"places,omitempty"` // that are purged, unless these are Person alone
 }

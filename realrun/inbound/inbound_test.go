@@ -40,6 +40,8 @@ type harness struct {
 	at     time.Time
 	events []string
 	addr   string
+	server *Server
+	ended  chan error // what Serve returned
 	end    func()
 }
 
@@ -66,12 +68,12 @@ func (h *harness) begin() {
 		h.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error)
-	go func() { done <- s.Serve(ctx, l) }()
-	h.addr = l.Addr().String()
+	h.ended = make(chan error, 1)
+	go func() { h.ended <- s.Serve(ctx, l) }()
+	h.addr, h.server = l.Addr().String(), s
 	h.end = func() {
 		cancel()
-		<-done
+		<-h.ended
 		s.Close()
 		h.end = func() {}
 	}
@@ -205,6 +207,7 @@ func TestMillionForgedTokens(t *testing.T) {
 	good := to(7, 0)
 	at := strings.LastIndex(good, ".0.") + 3
 	now := time.Now()
+	all := jobs{domain: cfg.Domain, all: []*Job{&cfg.Jobs[0]}}
 	for i := range n {
 		b := []byte(good)
 		if i%2 == 0 {
@@ -217,7 +220,7 @@ func TestMillionForgedTokens(t *testing.T) {
 				b[at+k] = letters[x>>59]
 			}
 		}
-		if p, ok := cfg.path(string(b), now); ok && string(b) != good {
+		if p, ok := all.path(string(b), now); ok && string(b) != good {
 			t.Fatalf("%s is taken for %v", b, p)
 		}
 	}
@@ -276,12 +279,14 @@ func TestLimits(t *testing.T) {
 // A disk that fails ends the server, and no message is answered with 250 after it.
 func TestBrokenDisk(t *testing.T) {
 	cfg := config(t)
+	d := &drop{}
+	cfg.Hard, cfg.Carrier = 1, d
 	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	p, _ := cfg.path(to(7, 0), time.Now())
+	p, _ := s.store.jobs.path(to(7, 0), time.Now())
 	s.store.log.Close() // every write fails from here on
 	for range 2 {
 		if err := s.store.take([]path{p}, bounce(1, unknown)); err == nil {
@@ -294,6 +299,9 @@ func TestBrokenDisk(t *testing.T) {
 	}
 	if err := s.Serve(context.Background(), l); err == nil {
 		t.Error("the server goes on")
+	}
+	if len(d.all) > 0 {
+		t.Errorf("got %v, want nothing sent that is not on the disk", d.all)
 	}
 }
 

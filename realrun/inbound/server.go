@@ -10,6 +10,9 @@ import (
 
 	"github.com/emersion/go-smtp"
 	"golang.org/x/net/netutil"
+
+	"flyball/engine"
+	"flyball/realrun/station"
 )
 
 // Server takes returned mail.
@@ -17,6 +20,7 @@ type Server struct {
 	cfg   Config
 	store *store
 	smtp  *smtp.Server
+	inbox *station.Inbox
 }
 
 // New opens the folder of a server. The caller must Close it.
@@ -28,7 +32,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, store: st}
+	s := &Server{cfg: cfg, store: st, inbox: station.NewInbox()}
 	s.smtp = smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{of: s}, nil }))
 	s.smtp.Domain = cfg.Domain
 	if s.smtp.Domain == "" {
@@ -42,26 +46,43 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
+// Add takes the returned mail of another job from now on, or of one with the same name in its place.
+func (s *Server) Add(j Job) error { return s.store.add(j) }
+
+// Standing returns what the returned mail of a job has come to. An event that was under way when a server stopped may
+// be missing, so the runner of a campaign that goes on asks here.
+func (s *Server) Standing(job string) Standing { return s.store.standing(job) }
+
+// Receive gives the role a message of the sending server, which Serve processes. Any goroutine may call it, and it does
+// not block.
+func (s *Server) Receive(m engine.Message) { s.inbox.Put(m) }
+
 // Serve takes mail at a listener until ctx ends, or the disk fails.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	ended := make(chan error, 1)
 	go func() { ended <- s.smtp.Serve(netutil.LimitListener(l, s.cfg.Connections)) }()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	s.store.hear(nil) // sends what the sending server may not have
+	stop := func() {
+		s.smtp.Close()
+		l.Close() // which the server may not know yet
+		<-ended
+	}
 	for {
 		select {
 		case <-ctx.Done():
-			s.smtp.Close()
-			<-ended
+			stop()
 			return nil
 		case err := <-ended:
 			return err
+		case <-s.inbox.Came():
 		case <-tick.C:
-			if err := s.failed(); err != nil {
-				s.smtp.Close()
-				<-ended
-				return err
-			}
+		}
+		s.store.hear(s.inbox.Take())
+		if err := s.failed(); err != nil {
+			stop()
+			return err
 		}
 	}
 }
@@ -87,7 +108,7 @@ func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
 
 // Rcpt refuses what is not a return path of a job.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	p, ok := s.of.cfg.path(to, s.of.store.clock())
+	p, ok := s.of.store.jobs.path(to, s.of.store.clock())
 	if !ok {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such return path"}
 	}

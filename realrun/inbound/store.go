@@ -34,14 +34,19 @@ type store struct {
 	cfg     Config
 	lock    sync.Mutex
 	log     *durable.Log
+	jobs    *jobs
 	role    *inbox.Server
+	out     engine.Outbox             // what the role wants; messages wait here until its facts are durable
 	persons map[string]mail.Recipient // by job and place
 	taken   map[string]bool           // files and recipients with a line
 	files   map[string]string         // files with a line, by their last name
-	alarms  map[string]bool           // by job and reason
+	alarms  map[string][]string       // reasons by job
 	dead    map[string]int            // by job
-	day     string                    // on which old mail was last deleted
-	broken  error                     // what ends the server
+	firsts  map[string]mail.Recipient // by job, with a carrier
+	changed uint64                    // number of changes of the list
+	last    vt.Time
+	day     string // on which old mail was last deleted
+	broken  error  // what ends the server
 }
 
 const header = "flyball returned mail 1"
@@ -55,12 +60,15 @@ func open(cfg Config) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{cfg: cfg, log: log, persons: map[string]mail.Recipient{}, taken: map[string]bool{},
-		files:  map[string]string{},
-		alarms: map[string]bool{}, dead: map[string]int{}}
-	role := inbox.Default(engine.Address{Role: engine.Bounces})
-	role.Hard, role.Soft, role.Push = cfg.Hard, cfg.Soft, 0
+	s := &store{cfg: cfg, log: log, jobs: &jobs{domain: cfg.Domain}, persons: map[string]mail.Recipient{},
+		taken: map[string]bool{}, files: map[string]string{}, alarms: map[string][]string{}, dead: map[string]int{},
+		firsts: map[string]mail.Recipient{}}
+	role := inbox.Default(Address)
+	role.Hard, role.Soft, role.Push, role.Same = cfg.Hard, cfg.Soft, 0, cfg.Same
 	role.Forget = vt.Span(cfg.Forget)
+	if cfg.Carrier != nil {
+		role.Push = vt.Span(cfg.Push)
+	}
 	s.role = inbox.New(role)
 	var facts []engine.Fact
 	for i, line := range lines.Records {
@@ -69,10 +77,21 @@ func open(cfg Config) (*store, error) {
 			log.Close()
 			return nil, fmt.Errorf("%s:%d: %w", filepath.Join(cfg.Dir, "returned"), i+2, err)
 		}
+		if err := s.fits(r.Job, mail.Recipient(r.Person-r.Rcpt)); err != nil {
+			log.Close()
+			return nil, fmt.Errorf("%s:%d: %w", filepath.Join(cfg.Dir, "returned"), i+2, err)
+		}
+		s.last = max(s.last, vt.Time(r.At.UnixNano()))
 		facts = append(facts, s.apply(r)...)
 	}
-	s.role.Recover(s.now(), 0, facts, &engine.Outbox{})
-	if err := s.orphans(); err != nil {
+	s.role.Recover(s.now(), 0, facts, &s.out)
+	for _, j := range cfg.Jobs {
+		err = errors.Join(err, s.add(j))
+	}
+	if err == nil {
+		err = s.orphans()
+	}
+	if err != nil {
 		log.Close()
 		return nil, err
 	}
@@ -88,7 +107,36 @@ func (s *store) clock() time.Time {
 	return time.Now()
 }
 
-func (s *store) now() vt.Time { return vt.Time(s.clock().UnixNano()) }
+// now returns the time of the role, which never falls.
+func (s *store) now() vt.Time {
+	s.last = max(s.last, vt.Time(s.clock().UnixNano()))
+	return s.last
+}
+
+// fits takes the place of a job's first recipient from a line, or from the job, and returns an error if it is another
+// one than before: changes that the server made would be other people's.
+func (s *store) fits(job string, first mail.Recipient) error {
+	if s.cfg.Carrier == nil || job == "" {
+		return nil
+	}
+	before, known := s.firsts[job]
+	if known && before != first {
+		return fmt.Errorf("job %q begins at place %d and began at place %d before: the folder is of a server without "+
+			"a sending server, or of another list", job, first, before)
+	}
+	s.firsts[job] = first
+	return nil
+}
+
+// add takes the returned mail of a job from now on.
+func (s *store) add(j Job) error {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if err := s.fits(j.Name, j.First); err != nil {
+		return err
+	}
+	return s.jobs.add(j)
+}
 
 // apply takes a line over, and returns the role's facts in it.
 func (s *store) apply(r Record) (facts []engine.Fact) {
@@ -99,15 +147,24 @@ func (s *store) apply(r Record) (facts []engine.Fact) {
 	}
 	person := mail.Recipient(r.Person)
 	s.persons[s.who(r.Job, r.Rcpt)] = person
-	if r.Effect == string(returned.Us) {
-		s.alarms[r.Job+" "+r.Reason] = true
+	if r.Effect == string(returned.Us) && !slices.Contains(s.alarms[r.Job], r.Reason) {
+		s.alarms[r.Job] = append(s.alarms[r.Job], r.Reason)
 	}
 	if r.Hard {
 		s.dead[r.Job]++
 	}
 	changes := ""
 	if r.Purged {
-		changes = engine.PackChanges([]engine.Change{{Rcpt: person}})
+		places := r.Places
+		if places == nil {
+			places = []mail.Recipient{person}
+		}
+		var all []engine.Change
+		for _, p := range places {
+			all = append(all, engine.Change{Rcpt: p})
+		}
+		changes = engine.PackChanges(all)
+		s.changed += uint64(len(all))
 	}
 	if r.Forgot {
 		facts = append(facts, engine.Forgot{Rcpt: person})
@@ -122,28 +179,6 @@ func (s *store) apply(r Record) (facts []engine.Fact) {
 }
 
 func (s *store) who(job string, rcpt uint32) string { return fmt.Sprintf("%s/%d", job, rcpt) }
-
-// path is a return path that a job has written.
-type path struct {
-	job  *Job
-	rcpt mail.Recipient
-	try  mail.Try
-}
-
-// path returns the return path of an address, or false if no job has written it or its time is over.
-func (c *Config) path(address string, now time.Time) (path, bool) {
-	address = strings.ToLower(address)
-	if _, domain, ok := strings.Cut(address, "@"); !ok || c.Domain != "" && !strings.EqualFold(domain, c.Domain) {
-		return path{}, false
-	}
-	for i := range c.Jobs {
-		j := &c.Jobs[i]
-		if r, t, ok := j.Key.ParseVERP(address); ok {
-			return path{j, r, t}, j.Until.IsZero() || now.Before(j.Until)
-		}
-	}
-	return path{}, false
-}
 
 // take keeps a message to return paths, and lets the role count it. When it returns without an error, the message and
 // what follows from it are on the disk.
@@ -202,7 +237,10 @@ func (s *store) record(paths []path, raw []byte, file string, at time.Time) erro
 			continue // it came again
 		}
 		person, known := s.persons[who]
-		if !known {
+		switch {
+		case s.cfg.Carrier != nil:
+			person = p.job.First + p.rcpt
+		case !known:
 			person = mail.Recipient(len(s.persons))
 		}
 		r.Person = uint32(person)
@@ -212,11 +250,11 @@ func (s *store) record(paths []path, raw []byte, file string, at time.Time) erro
 		if r.Purged {
 			told = append(told, Event{Purged, r})
 		}
-		if r.Effect == string(returned.Us) && !s.alarms[r.Job+" "+r.Reason] {
+		if r.Effect == string(returned.Us) && !slices.Contains(s.alarms[r.Job], r.Reason) {
 			told = append(told, Event{Alarm, r})
 		}
 		before := s.dead[r.Job]
-		if s.apply(r); s.cfg.Pause > 0 && before < s.cfg.Pause && s.dead[r.Job] >= s.cfg.Pause {
+		if s.apply(r); !s.paused(before) && s.paused(s.dead[r.Job]) {
 			told = append(told, Event{Paused, r})
 		}
 		line, err := json.Marshal(r)
@@ -230,6 +268,7 @@ func (s *store) record(paths []path, raw []byte, file string, at time.Time) erro
 	if err := s.log.Sync(); err != nil {
 		return s.fail(err)
 	}
+	s.send()
 	for _, e := range told {
 		if s.cfg.Tell != nil {
 			s.cfg.Tell(e)
@@ -238,10 +277,58 @@ func (s *store) record(paths []path, raw []byte, file string, at time.Time) erro
 	return nil
 }
 
+// paused reports whether a job with a number of dead addresses is to pause.
+func (s *store) paused(dead int) bool { return s.cfg.Pause > 0 && dead >= s.cfg.Pause }
+
+// standing returns what concerns a campaign.
+func (s *store) standing(job string) Standing {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return Standing{s.dead[job], s.paused(s.dead[job]), slices.Clone(s.alarms[job])}
+}
+
+// send sends what the role wants to be sent. All facts are durable on which it rests.
+func (s *store) send() {
+	for _, m := range s.out.Send {
+		if s.cfg.Carrier != nil {
+			s.cfg.Carrier.Send(m)
+		}
+	}
+	s.out.Clear()
+}
+
+// hear gives the role the messages of the sending server, and wakes it if it is time.
+func (s *store) hear(all []engine.Message) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if s.broken != nil {
+		return
+	}
+	for _, m := range all {
+		has := uint64(0)
+		switch b := m.Body.(type) {
+		case engine.Got:
+			has = b.UpTo
+		case engine.Pull:
+			has = b.UpTo
+		}
+		if has > s.changed {
+			s.fail(fmt.Errorf("%s: %v has %d changes of this server, which has made %d: it is not the folder that "+
+				"these came from", s.cfg.Dir, m.From, has, s.changed))
+			return
+		}
+		s.role.Receive(s.now(), m, &s.out)
+	}
+	if now := s.now(); s.role.NextWake() <= now {
+		s.role.Wake(now, nil, &s.out)
+	}
+	s.send()
+}
+
 // ask gives the role the message, and takes its facts into the record. A delay is not the end of a message, so it does
 // not count.
 func (s *store) ask(r *Record) {
-	m := engine.Message{To: engine.Address{Role: engine.Bounces}}
+	m := engine.Message{To: Address}
 	switch rcpt := mail.Recipient(r.Person); {
 	case r.Effect == string(returned.Dead) || r.Effect == string(returned.Later) && r.Reason != "delayed":
 		m.Body = engine.Returned{Token: r.Token, Rcpt: rcpt, Hard: r.Effect == string(returned.Dead)}
@@ -250,16 +337,23 @@ func (s *store) ask(r *Record) {
 	default:
 		return
 	}
-	var out engine.Outbox
-	s.role.Receive(s.now(), m, &out)
-	for _, f := range out.Write {
+	s.role.Receive(s.now(), m, &s.out)
+	changes := ""
+	for _, f := range s.out.Write {
 		switch f := f.(type) {
 		case engine.Counted:
-			r.Counts, r.Hard, r.Purged = true, f.Hard, f.Changes != ""
+			r.Counts, r.Hard, changes = true, f.Hard, f.Changes
 		case engine.Wanted:
-			r.Asked, r.Purged = true, f.Changes != ""
+			r.Asked, changes = true, f.Changes
 		case engine.Forgot:
 			r.Forgot = true
+		}
+	}
+	s.out.Write = s.out.Write[:0]
+	all := engine.UnpackChanges(changes)
+	if r.Purged = len(all) > 0; r.Purged && s.cfg.Same != nil {
+		for _, c := range all {
+			r.Places = append(r.Places, c.Rcpt)
 		}
 	}
 }
@@ -296,8 +390,7 @@ func (s *store) orphans() error {
 			var job string
 			var p path
 			if n, _ := fmt.Sscan(given, &job, &p.rcpt, &p.try); n == 3 {
-				if i := slices.IndexFunc(s.cfg.Jobs, func(j Job) bool { return j.Name == job }); i >= 0 {
-					p.job = &s.cfg.Jobs[i]
+				if p.job = s.jobs.find(job); p.job != nil {
 					paths = append(paths, p)
 				}
 			}

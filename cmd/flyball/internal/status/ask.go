@@ -59,9 +59,7 @@ func (q *Control) stopped() (*Status, error) {
 		case engine.Submitted:
 			total += uint64(f.Recipients)
 		case engine.Outcome:
-			if f.Status != mail.Suppressed && f.Status != mail.Unreached {
-				attempts++
-			}
+			attempts++
 			if status[f.Rcpt] = f.Status; f.Ambiguous {
 				ambiguous++
 			}
