@@ -141,7 +141,8 @@ type Tally struct {
 
 // Summary reports a mailing to who asked for it ([0038]). It is repeated until Got.
 type Summary struct {
-	Job                                 Job
+	Job Job
+	// Held has those who are held after an ambiguous attempt, and those to whom no allowed way leads.
 	Delivered, Failed, Held, Suppressed uint64
 	Ambiguous                           uint64  // recipients who may have got the message more than once
 	Late                                vt.Span // from the deadline to the end; 0: in time

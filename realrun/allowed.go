@@ -9,8 +9,8 @@ import (
 	"flyball/realrun/names"
 )
 
-// Allowed is a Resolver that leads to those receivers alone to which the mail of the recipient's domain may go. An
-// attempt without such a receiver ends as one whose look-up failed, and nothing is connected to.
+// Allowed is a Resolver that leads to those receivers alone to which the mail of the recipient's domain may go. A
+// recipient without such a receiver is not tried: nothing is connected to.
 type Allowed struct {
 	Resolver
 	List   *dial.Allowlist
@@ -34,7 +34,7 @@ func (r *Allowed) Resolve(ctx context.Context, a *mail.Attempt) names.Route {
 		}
 	}
 	if to == nil && why != nil {
-		route.Fault, route.Why = mail.ServFail, why.Error()
+		route.Fault, route.Why = mail.NotAllowed, why.Error()
 		r.lock.Lock()
 		defer r.lock.Unlock()
 		if r.refused++; r.refused == 1 {
@@ -45,8 +45,8 @@ func (r *Allowed) Resolve(ctx context.Context, a *mail.Attempt) names.Route {
 	return route
 }
 
-// Refused returns the number of attempts that no receiver was allowed for, and why the first one was refused.
-func (r *Allowed) Refused() (attempts int, first error) {
+// Refused returns the number of recipients that no receiver was allowed for, and why the first one was refused.
+func (r *Allowed) Refused() (recipients int, first error) {
 	r.lock.Lock()
 	defer r.lock.Unlock()
 	return r.refused, r.first

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +31,7 @@ func TestJournalKeepsEveryDigit(t *testing.T) {
 func journaled(t testing.TB) (s *scenarios.Scenario, list mail.List, journal []byte, digest uint64) {
 	s, err := scenarios.Load("small.toml", []byte(`schema_version = 1
 name = "small"
-horizon = "1h"
+horizon = "4h"
 [governor]
 law = "patent-dynamic"
 start = 3
@@ -54,25 +55,31 @@ subset = 5
 	list = s.List(rng.New(1, 0))
 	var b bytes.Buffer
 	j := NewJournal(&b)
-	r, err := New(s, &list, 1000, byNumber{}, nil, j)
+	r, err := New(s, &list, 1000, byNumber{new(atomic.Bool)}, nil, j)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, stopped := r.Run(t.Context(), nil); stopped || j.Close() != nil || r.Record().Final() != 60 {
+	if _, stopped := r.Run(t.Context(), nil); stopped || j.Close() != nil || r.Record().Final() != 55 ||
+		r.Record().Unreached() != 5 {
 		t.Fatal(stopped, r.Record().Final())
 	}
 	return s, list, b.Bytes(), r.Record().Digest()
 }
 
-// byNumber accepts, defers or refuses by the number of the recipient.
-type byNumber struct{}
+// byNumber accepts, defers or refuses by the number of the recipient, or no allowed way leads to it. One look-up fails
+// by the fault of the sender.
+type byNumber struct{ failed *atomic.Bool }
 
-func (byNumber) Process(mail.Server, mail.Slot) Process { return byNumber{} }
-func (byNumber) HangUp()                                {}
-func (byNumber) Trace() *mail.Trace                     { return &mail.Trace{} }
-func (byNumber) Deliver(_ context.Context, a mail.Attempt) mail.Reply {
+func (n byNumber) Process(mail.Server, mail.Slot) Process { return n }
+func (byNumber) HangUp()                                  {}
+func (byNumber) Trace() *mail.Trace                       { return &mail.Trace{} }
+func (n byNumber) Deliver(_ context.Context, a mail.Attempt) mail.Reply {
 	time.Sleep(time.Millisecond)
 	switch {
+	case a.Rcpt == 8 && n.failed.CompareAndSwap(false, true):
+		return mail.Reply{Stage: mail.StageDNS, Fault: mail.NoResolver}
+	case a.Rcpt%13 == 5:
+		return mail.Reply{Stage: mail.StageDNS, Fault: mail.NotAllowed}
 	case a.Rcpt%7 == 0 && a.Try == 0:
 		return mail.Reply{Code: 451, Stage: mail.StageRCPT}
 	case a.Rcpt%11 == 0:

@@ -258,6 +258,8 @@ func (v *kept) observe(e journal.Entry) {
 			rec.Ended(e.At, &a, &mail.Reply{Stage: mail.StageDot, Code: 250}, f.Status)
 		case f.Status == mail.Failed:
 			rec.Ended(e.At, &a, &mail.Reply{Stage: mail.StageRCPT, Code: 550}, f.Status)
+		case f.Status == mail.Unreached:
+			rec.Ended(e.At, &a, &mail.Reply{Stage: mail.StageDNS, Fault: mail.NotAllowed}, f.Status)
 		case f.Status == mail.Pending:
 			rec.Ended(e.At, &a, &mail.Reply{Stage: mail.StageRCPT, Code: 450}, f.Status)
 		}

@@ -26,6 +26,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/realrun/journal"
 	"flyball/realrun/names"
+	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
 
@@ -171,6 +172,7 @@ type life struct {
 	recipients              int
 	boot                    uint64
 	ahead, window           int
+	resolver                Resolver // of each attempt; nil: all leads to addr
 }
 
 // run goes on with the mailing until it ends or ctx is cancelled.
@@ -190,12 +192,18 @@ func (l life) run(ctx context.Context, disk journal.Disk, see func(*Runner)) (*R
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	list := s.List(rng.New(1, 0))
-	transport := &SMTP{Resolver: at(l.addr), Letters: hex{}, Dialogue: s.Dialogue, Scale: 1, Domain: "sender.example",
+	transport := &SMTP{Resolver: l.resolver, Letters: hex{}, Dialogue: s.Dialogue, Scale: 1, Domain: "sender.example",
 		Broken: cancel}
+	if l.resolver == nil {
+		transport.Resolver = at(l.addr)
+	} else {
+		transport.Carries = func(context.Context, *mail.Attempt, names.Candidate, mail.Recipient) bool { return false }
+	}
 	r, err := New(s, &list, 1, transport, nil, nil)
 	if err != nil {
 		return nil, err
 	}
+	r.KeepOutcomes()
 	if err := r.Keep(Keeping{Journal: j, Before: before.Entries, Boot: l.boot, Ahead: l.ahead,
 		Broken: cancel, window: l.window}); err != nil {
 		return nil, err
@@ -266,6 +274,54 @@ func TestKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.check(t, l, again) // nothing is left to do
+}
+
+// fewAllowed leads nowhere for one recipient in 16.
+type fewAllowed struct{ Resolver }
+
+func (f fewAllowed) Resolve(ctx context.Context, a *mail.Attempt) names.Route {
+	if a.Rcpt%16 == 3 {
+		return names.Route{Fault: mail.NotAllowed}
+	}
+	return f.Resolver.Resolve(ctx, a)
+}
+
+// Recipients whose look-ups lead to no receiver that is allowed are charged with nothing, and end apart from all
+// others, in the run that finds it and in those that go on. Journals have them as outcomes.
+func TestNotAllowed(t *testing.T) {
+	t.Parallel()
+	b := newInbox(t, 0)
+	l := life{addr: b.Addr().String(), ambiguous: "hold", recipients: 320, boot: 1,
+		resolver: fewAllowed{at(b.Addr().String())}}
+	disk := durable.Files(t.TempDir())
+	for range 2 {
+		r, err := l.run(t.Context(), disk, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := r.Record()
+		if rec.Unreached() != 20 || rec.Final() != 300 || rec.Attempts() != 300 || rec.Count(mail.Failed) != 20 {
+			t.Errorf("got %d not allowed, %d final and %d failed after %d attempts, want 20, 300, 20 and 300",
+				rec.Unreached(), rec.Final(), rec.Count(mail.Failed), rec.Attempts())
+		}
+		for to, v := range rec.Outcomes {
+			if not := to%16 == 3; not != (v.Status == mail.Unreached) || not != (v.Tries == 0) {
+				t.Errorf("recipient %d ends %s after %d tries", to, v.Status, v.Tries)
+			}
+		}
+		var run runlog.Run
+		if rec.Fold(&run, 320, 0); run.Totals.Unreached != 20 || run.Totals.Pending != 0 || !run.Totals.Balanced() {
+			t.Errorf("got %+v", run.Totals)
+		}
+		for _, i := range rec.Intervals {
+			if i.Sample.Attempts > 300 {
+				t.Errorf("the governor counts %d attempts of 300", i.Sample.Attempts)
+			}
+		}
+	}
+	if got := b.dots.Load(); got != 280 {
+		t.Errorf("the receiver has %d messages, want 280", got)
+	}
 }
 
 // A run that is cancelled waits for the replies to its final dots, and another one goes on: no attempt is ambiguous.

@@ -410,7 +410,7 @@ func (r *Runner) nextWake() vt.Time {
 func (r *Runner) progress(now vt.Time) Progress {
 	p := Progress{Now: now, Total: r.total}
 	for _, rec := range r.roles.records {
-		p.Final += rec.Final()
+		p.Final += rec.Final() + rec.Unreached()
 	}
 	return p
 }
@@ -499,7 +499,7 @@ func (r *Runner) work(ctx context.Context, p Process, orders <-chan order) {
 		reply.Took = at.Sub(start)
 		trace := p.Trace()
 		way := trace.Way()
-		if r.Traced != nil && reply.Fault != mail.Aborted {
+		if r.Traced != nil && reply.Fault != mail.Aborted && reply.Fault != mail.NotAllowed {
 			trace.Start, trace.Reply = start, reply
 			r.Traced(trace)
 		}

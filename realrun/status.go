@@ -61,11 +61,13 @@ func (r *Runner) Status(now vt.Time) Status {
 	s.Count[mail.Pending] = s.Total
 	for status := mail.Done; status < mail.Statuses; status++ {
 		s.Count[status] = rec.Count(status)
-		s.Count[mail.Pending] -= s.Count[status]
 	}
+	s.Count[mail.Unreached] = rec.Unreached()
 	if kept := r.roles.kept; kept != nil {
 		s.Count[mail.Suppressed] += kept.suppressed
-		s.Count[mail.Pending] -= kept.suppressed
+	}
+	for status := mail.Done; status < mail.Statuses; status++ {
+		s.Count[mail.Pending] -= s.Count[status]
 	}
 	for _, d := range rec.Destinations() {
 		s.Deferred = append(s.Deferred, d.First[mail.Pending]+d.Resent[mail.Pending])

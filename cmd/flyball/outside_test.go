@@ -56,8 +56,8 @@ caps = { per_day = 100, per_second = 100 }
 	}
 	elsewhere := "--receiver: refused for safety: got " + at + ", want an address and port that "
 	if host == "127.0.0.1" { // where a receiver may be, though not for this domain
-		elsewhere = "led to no receiver that is allowed; the first: refused for safety: got mail of domain " +
-			"\"partner.org\" for 127.0.0.1:"
+		elsewhere = "2 recipients not mailed, whose look-ups led to no receiver that is allowed; the first: " +
+			"refused for safety: got mail of domain \"partner.org\" for 127.0.0.1:"
 	}
 	given := map[string]string{"--allow": in("allow.toml"), "--promotion": in("p.jsonl"), "--list": in("people.csv"),
 		"--count": "2", "--receiver": at, "--template": in("letter.txt"), "--set": "horizon=2s"}

@@ -156,6 +156,10 @@ func (m *Machine) leave(now vt.Time, d mail.Destination, r *mail.Reply, s mail.S
 		return
 	}
 	v.account(now)
+	if s == mail.Unreached { // which says nothing about the destination
+		v.busy--
+		return
+	}
 	if r.Fault != mail.NoFault || r.Code == 421 || r.Stage < mail.StageMAIL {
 		v.limiter.Failure(v.busy)
 	} else {

@@ -74,7 +74,7 @@ func (m *Machine) Reactions() uint64 { return m.reactions }
 // way by its Lessons. Its process was allocated as long as the attempt took: what else the processes did is not known.
 func (m *Machine) Recount(at vt.Time, a *mail.Attempt, c *mail.Completion, s mail.Status) {
 	i := &m.interval
-	if at < i.began {
+	if at < i.began || s == mail.Unreached {
 		return
 	}
 	i.attempts++

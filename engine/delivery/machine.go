@@ -294,8 +294,11 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 	s.open = c.Reply.Open()
 	status, fate := m.settle(now, c.Slot, &c.Reply)
 	s.reset = status != mail.Done
-	m.interval.attempts++
-	m.interval.conditions.Count(&s.attempt, c)
+	if tried := status != mail.Unreached; tried {
+		m.interval.attempts++
+		m.interval.conditions.Count(&s.attempt, c)
+		m.limits.Count(&s.attempt, &c.Reply, fate)
+	}
 	if status == mail.Done {
 		m.interval.delivered++
 	}
@@ -303,7 +306,6 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 		m.left--
 		m.campaigns[s.campaign].stage.Left--
 	}
-	m.limits.Count(&s.attempt, &c.Reply, fate)
 	if m.concurrency != nil {
 		m.leave(now, s.attempt.Dest, &c.Reply, status)
 	}
@@ -328,6 +330,9 @@ func (m *Machine) Complete(now vt.Time, c *mail.Completion, out *engine.Outbox) 
 func (m *Machine) settle(now vt.Time, i mail.Slot, r *mail.Reply) (mail.Status, mail.Class) {
 	if r.Class() == mail.Delivered {
 		return mail.Done, mail.Delivered
+	}
+	if r.Fault == mail.NotAllowed {
+		return mail.Unreached, mail.Deferral
 	}
 	s := &m.slots[i]
 	fate, next := mail.Deferral, s.attempt.Try

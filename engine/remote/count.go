@@ -41,7 +41,7 @@ func (c *counter) Ended(now vt.Time, a *mail.Attempt, r *mail.Reply, status mail
 	switch status {
 	case mail.Done:
 		n.delivered++
-	case mail.Held:
+	case mail.Held, mail.Unreached:
 		n.held++
 	}
 	if status != mail.Pending && c.s.machine.LeftOf(reservation) == 0 {

@@ -205,7 +205,7 @@ func (s *Server) close(j *job) {
 			sum.Delivered++
 		case mail.Failed:
 			sum.Failed++
-		case mail.Held:
+		case mail.Held, mail.Unreached:
 			sum.Held++
 		case mail.Suppressed:
 			sum.Suppressed++

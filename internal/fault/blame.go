@@ -17,7 +17,7 @@ func BlameOf(r *mail.Reply) Blame {
 		return BlameNone
 	case r.Fault == mail.NoName:
 		return BlameRecipient
-	case r.Fault == mail.NoResolver:
+	case r.Fault == mail.NoResolver, r.Fault == mail.NotAllowed:
 		return BlameUs
 	case r.Stage <= mail.StageBanner:
 		return BlameRoute

@@ -89,10 +89,12 @@ const (
 	Garbled          // a reply that SMTP does not allow at this point
 	Aborted          // the run was stopped; not a result for the recipient
 	NoResolver       // the sender's own name server was not asked, or answers nothing about any name
+	NotAllowed       // the sender may not mail any receiver of the recipient's domain; there was no attempt
 	Faults
 )
 
-var faultNames = [Faults]string{"", "drop", "timeout", "no-name", "servfail", "garbled", "aborted", "no-resolver"}
+var faultNames = [Faults]string{"", "drop", "timeout", "no-name", "servfail", "garbled", "aborted", "no-resolver",
+	"not-allowed"}
 
 func (f Fault) String() string { return faultNames[f] }
 
@@ -226,9 +228,10 @@ const (
 	Failed                   // bounced, or the retry limit is reached
 	Suppressed               // on the suppression list, or barred; got no message
 	Held                     // ambiguous, and not to be resent
+	Unreached                // not tried, since the sender may not mail any receiver of the domain
 	Statuses
 )
 
 func (s Status) String() string {
-	return [...]string{"pending", "delivered", "failed", "suppressed", "ambiguous"}[s]
+	return [...]string{"pending", "delivered", "failed", "suppressed", "ambiguous", "not-allowed"}[s]
 }

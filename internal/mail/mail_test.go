@@ -69,12 +69,12 @@ func TestNames(t *testing.T) {
 			t.Errorf("fault %q is %s", bad, f)
 		}
 	}
-	for i, want := range []string{"pending", "delivered", "failed", "suppressed", "ambiguous"} {
+	for i, want := range []string{"pending", "delivered", "failed", "suppressed", "ambiguous", "not-allowed"} {
 		if got := Status(i).String(); got != want {
 			t.Errorf("status %d prints as %q, want %q", i, got, want)
 		}
 	}
-	if int(Statuses) != 5 || Fresh.String() != "fresh" || Reused.String() != "reused" || Reset.String() != "reset" {
+	if int(Statuses) != 6 || Fresh.String() != "fresh" || Reused.String() != "reused" || Reset.String() != "reset" {
 		t.Error("statuses or connections have other names")
 	}
 }

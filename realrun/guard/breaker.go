@@ -55,7 +55,7 @@ func (b *Breaker) Again() {
 // Saw takes the end of an attempt, and returns an error that wraps dial.ErrRefused if too many were refused, deferred
 // or complained about.
 func (b *Breaker) Saw(a *mail.Attempt, r *mail.Reply) error {
-	if r.Fault == mail.Aborted {
+	if r.Fault == mail.Aborted || r.Fault == mail.NotAllowed {
 		return nil
 	}
 	b.lock.Lock()

@@ -259,7 +259,7 @@ func (r *Report) Account() string {
 		what   string
 		always bool
 	}{{t.Delivered, "delivered", true}, {t.Failed, "failed", true}, {t.Suppressed, "suppressed", false},
-		{t.Ambiguous, "ambiguous", false}, {t.Pending, "pending", false}} {
+		{t.Ambiguous, "ambiguous", false}, {t.Unreached, "not allowed", false}, {t.Pending, "pending", false}} {
 		if part.always || part.n > 0 {
 			said = append(said, fmt.Sprintf("%s %s%s", format.Grouped(float64(part.n), 0), part.what,
 				share(part.n, t.Recipients)))

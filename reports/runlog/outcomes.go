@@ -39,7 +39,10 @@ func (o Outcomes) ended(now vt.Time, a *mail.Attempt, r *mail.Reply, s mail.Stat
 }
 
 // Suppress records that a recipient is not tried any more.
-func (o Outcomes) Suppress(r mail.Recipient) { o[r].Status = mail.Suppressed }
+func (o Outcomes) Suppress(r mail.Recipient) { o.final(r, mail.Suppressed) }
+
+// final records that a recipient got a final status without an attempt.
+func (o Outcomes) final(r mail.Recipient, s mail.Status) { o[r].Status = s }
 
 // State saves or restores the outcomes of a list of the same length.
 func (o Outcomes) State(c *snap.Codec) {

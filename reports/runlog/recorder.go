@@ -25,6 +25,7 @@ type Recorder struct {
 	finals    finals
 	course    course
 	lastFirst vt.Time // end of the last first try
+	unreached uint64  // recipients
 	forecast  forecast
 	watch     Watch
 	digest    uint64
@@ -67,6 +68,10 @@ func (r *Recorder) Begins(from mail.Recipient, campaign int, at, due vt.Time) {
 // Ended counts an attempt that ended at now, and the status in which it left its
 // recipient.
 func (r *Recorder) Ended(now vt.Time, a *mail.Attempt, reply *mail.Reply, s mail.Status) {
+	if s == mail.Unreached {
+		r.reachesNot(now, a, reply)
+		return
+	}
 	if now >= r.course.until {
 		r.course.pass(now, r.by)
 	}
@@ -115,6 +120,20 @@ func (r *Recorder) Ended(now vt.Time, a *mail.Attempt, reply *mail.Reply, s mail
 	}
 	if r.watch != nil {
 		r.watch(now, *a, *reply, s)
+	}
+}
+
+// reachesNot counts a recipient to whom no allowed way leads: nothing was attempted.
+func (r *Recorder) reachesNot(now vt.Time, a *mail.Attempt, reply *mail.Reply) {
+	r.unreached++
+	r.forecast.total--
+	r.mix(uint64(now))
+	r.mix(uint64(a.Rcpt)<<32 | uint64(a.Server)<<16 | uint64(mail.Unreached))
+	if r.Outcomes != nil {
+		r.Outcomes.final(a.Rcpt, mail.Unreached)
+	}
+	if r.watch != nil {
+		r.watch(now, *a, *reply, mail.Unreached)
 	}
 }
 
@@ -189,6 +208,7 @@ func Merge(apart []*Recorder) *Recorder {
 	all.digest = apart[0].digest
 	for i, r := range apart {
 		all.lastFirst = max(all.lastFirst, r.lastFirst)
+		all.unreached += r.unreached
 		all.Latency.Merge(r.Latency)
 		all.Intervals = append(all.Intervals, r.Intervals...)
 		for k, n := range r.replies {
@@ -229,8 +249,8 @@ func (r *Recorder) Fold(run *Run, recipients, suppressed uint64) {
 	}
 	run.Totals = Totals{
 		Recipients: recipients, Delivered: r.Count(mail.Done), Failed: r.Count(mail.Failed),
-		Suppressed: suppressed, Ambiguous: r.Count(mail.Held),
-		Pending: recipients - suppressed - r.Final(), Attempts: r.Attempts(), Resends: r.Resends(),
+		Suppressed: suppressed, Ambiguous: r.Count(mail.Held), Unreached: r.unreached,
+		Pending: recipients - suppressed - r.unreached - r.Final(), Attempts: r.Attempts(), Resends: r.Resends(),
 	}
 }
 
@@ -239,6 +259,9 @@ func (r *Recorder) Attempts() uint64 { return r.sum((*Destination).Attempts) }
 
 // Final returns the number of recipients that are final.
 func (r *Recorder) Final() uint64 { return r.sum((*Destination).Final) }
+
+// Unreached returns the number of recipients to whom no allowed way leads.
+func (r *Recorder) Unreached() uint64 { return r.unreached }
 
 // Refusals returns the number of attempts with which a receiver refused the sender.
 func (r *Recorder) Refusals() uint64 { return r.sum((*Destination).Refusals) }

@@ -80,7 +80,7 @@ type Fault struct {
 }
 
 // Totals account for every recipient:
-// Recipients = Delivered + Failed + Suppressed + Pending + Ambiguous.
+// Recipients = Delivered + Failed + Suppressed + Pending + Ambiguous + Unreached.
 type Totals struct {
 	Recipients uint64 `json:"recipients"`
 	Delivered  uint64 `json:"delivered"`
@@ -88,13 +88,14 @@ type Totals struct {
 	Suppressed uint64 `json:"suppressed"`
 	Pending    uint64 `json:"pending"`
 	Ambiguous  uint64 `json:"ambiguous"`
+	Unreached  uint64 `json:"not_allowed,omitempty"` // whom no allowed way leads to: not tried, or not again
 	Attempts   uint64 `json:"attempts"`
 	Resends    uint64 `json:"resends"` // attempts after a recipient's first
 }
 
 // Balanced reports whether every recipient is accounted for.
 func (t Totals) Balanced() bool {
-	return t.Recipients == t.Delivered+t.Failed+t.Suppressed+t.Pending+t.Ambiguous
+	return t.Recipients == t.Delivered+t.Failed+t.Suppressed+t.Pending+t.Ambiguous+t.Unreached
 }
 
 // Host is the time and memory that a run used on the machine that made it; never compared.

@@ -35,6 +35,9 @@ func newEnds(recipients int) *ends {
 
 func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status) {
 	e.status[a.Rcpt] = s
+	if s == mail.Unreached { // there was no attempt
+		return
+	}
 	e.tries[a.Rcpt] = uint16(a.Try) + 1
 	if reply.Class() == mail.Ambiguous {
 		e.unsure[a.Rcpt]++ // at most the retry limit

@@ -49,7 +49,8 @@ func (r *prepared) try(q *Run) error {
 		return nil
 	}
 	if r.back == nil {
-		r.back = &fallback{inForce: named(in)}
+		n := len(r.scenario.Servers)
+		r.back = &fallback{inForce: named(in), servers: n, trying: n}
 	}
 	why := error(nil)
 	before := scenarios.Parameters{}
@@ -75,7 +76,7 @@ func (r *prepared) try(q *Run) error {
 		}
 	}
 	t := governor.Canary{Before: before.Governor, Bounces: 1, Deferrals: 1, Deliveries: math.MaxUint64,
-		Over: r.back.over}
+		Over: r.back.over()}
 	switch {
 	case why != nil && c.Share > 0:
 		return task.Fail(task.Refused, "--canary: %w", why)

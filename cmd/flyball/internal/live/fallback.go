@@ -10,28 +10,40 @@ import (
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/governor"
-	"flyball/realrun"
+	"flyball/internal/vt"
 	"flyball/realrun/dial"
 	"flyball/realrun/guard"
 )
 
 // fallback is the record of parameters that a run can return to, and what it does when a guard fails: it makes no more
-// attempts until the interval ends, when it returns; without a record, or if it has returned, it stops. A return is
-// durable in the folder of the mailing before the law that it returns to announces anything.
+// attempts until the intervals of all servers have ended, with which they return; without a record, or if they have
+// returned, it stops. The first return is durable in the folder of the mailing before a law that is returned to
+// announces anything.
 type fallback struct {
 	inForce, before string // records in words; before is empty if there is none to return to
 	number          int    // of the record to return to
 	state           *kept.State
 	breaker         *guard.Breaker
-	runner          *realrun.Runner
+	runner          trying
 	stop            func(error)
 
 	lock    sync.Mutex
 	earlier bool          // an earlier run of the mailing has returned
 	why     string        // a guard has failed, or the share of a canary was delivered
-	over    bool          // the run has returned
+	servers int           // all
+	trying  int           // of them whose law is that of the record in force
 	open    chan struct{} // closed when attempts may be made again; nil: they may
+	stuck   bool          // a return could not be kept: attempts wait until the run has stopped
 }
+
+// trying is a run whose servers try a law each, and can end these trials with their intervals; see realrun.Runner.
+type trying interface {
+	Do(func(vt.Time)) error
+	Fail(vt.Time)
+}
+
+// over reports whether no server tries anything any more.
+func (f *fallback) over() bool { return f.trying == 0 }
 
 // named returns a record in words.
 func named(in *promote.InForce) string {
@@ -59,7 +71,7 @@ func (f *fallback) failed(err error) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	switch {
-	case f.over || f.before == "" || !errors.Is(err, dial.ErrRefused):
+	case f.over() || f.before == "" || !errors.Is(err, dial.ErrRefused):
 		f.stop(err)
 	case f.open == nil:
 		f.open, f.why = make(chan struct{}), err.Error()
@@ -71,19 +83,22 @@ func (f *fallback) failed(err error) {
 func (f *fallback) returns(flags governor.Flags) {
 	f.lock.Lock()
 	defer f.lock.Unlock()
-	if f.over {
-		return // of another server
-	}
-	f.over = true
+	first := f.trying == f.servers
+	f.trying--
 	if f.why == "" {
 		f.why = "the share of the canary was delivered"
 		if flags&governor.GuardFailed != 0 {
 			f.why = "too many attempts of an interval of the canary went wrong"
 		}
 	}
-	if err := f.state.Returns(kept.Returned{Record: f.number, Why: f.why}); err != nil {
-		f.stop(task.Fail(task.Environment, "--state: %w", err))
-		return // attempts wait until the run has stopped
+	if first {
+		if err := f.state.Returns(kept.Returned{Record: f.number, Why: f.why}); err != nil {
+			f.stop(task.Fail(task.Environment, "--state: %w", err))
+			f.stuck = true
+		}
+	}
+	if f.stuck || !f.over() {
+		return
 	}
 	if f.breaker != nil {
 		f.breaker.Again()
@@ -102,10 +117,13 @@ func (f *fallback) words() string {
 	f.lock.Lock()
 	defer f.lock.Unlock()
 	switch {
-	case f.over:
+	case f.over():
 		return fmt.Sprintf("%s, returned to from %s: %s", f.before, f.inForce, f.why)
-	case f.why != "":
+	case f.open != nil:
 		return fmt.Sprintf("%s, until the interval ends: %s", f.inForce, f.why)
+	case f.why != "":
+		return fmt.Sprintf("%s, from which %d of %d servers have returned to %s: %s", f.inForce, f.servers-f.trying,
+			f.servers, f.before, f.why)
 	}
 	return f.inForce
 }
@@ -138,7 +156,7 @@ func (r *prepared) goOn(st *kept.State) error {
 		return task.Fail(task.Refused, "--state: %s: got a mailing that has returned to promotion %d, want it to be "+
 			"the record before the last one, which is %d", st.Dir, st.Returned.Record, got)
 	}
-	r.back = &fallback{inForce: named(r.promoted), before: named(back), why: st.Returned.Why, over: true, earlier: true}
+	r.back = &fallback{inForce: named(r.promoted), before: named(back), why: st.Returned.Why, earlier: true}
 	r.says = []string{"Parameters: " + r.back.words()}
 	return nil
 }

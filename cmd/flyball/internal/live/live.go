@@ -66,7 +66,7 @@ type Outcome struct {
 	GoesOn    bool  // the mailing has not ended, and another run can go on with it
 	Cancelled bool  // by realrun cancel
 	Broken    error // why the run ended early and its folder is partial; nil if it did not
-	Astray    error // set if attempts led to no receiver that is allowed for their domain
+	Astray    error // set if look-ups led to no receiver that is allowed for the domain
 	Books     error // set if the receivers' ledger and the sender's disagree
 	Unkept    error // set if this machine was too slow to judge the scenario's expectations
 	Nothing   error // set if the run tried to deliver mail and delivered none, and no expectation judges it
@@ -319,7 +319,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if !stopped && len(s.Expect) == 0 {
 		out.Nothing = r.ends.nothing()
 	}
-	out.Astray = r.astray()
+	out.Astray = r.astray(ended.Totals.Unreached)
 	if broken := context.Cause(ctx); broken == errCancelled {
 		out.Cancelled = true
 	} else if broken != nil && broken != context.Canceled {

@@ -177,14 +177,15 @@ func refusedOr(other task.Kind, err error) error {
 	return task.Error{Kind: other, Err: err}
 }
 
-// astray returns an error if attempts led to no receiver that is allowed for their domain.
-func (r *prepared) astray() error {
-	if r.allowed == nil {
+// astray returns an error if look-ups led n recipients to no receiver that is allowed for their domain.
+func (r *prepared) astray(n uint64) error {
+	if n == 0 {
 		return nil
 	}
-	if n, first := r.allowed.Refused(); n > 0 {
-		return task.Fail(task.Refused, "%s led to no receiver that is allowed; the first: %w",
-			format.Plural(uint64(n), "attempt"), first)
+	first := errors.New("in an earlier run")
+	if _, err := r.allowed.Refused(); err != nil {
+		first = err
 	}
-	return nil
+	return task.Fail(task.Refused, "%s not mailed, whose look-ups led to no receiver that is allowed; the first: %w",
+		format.Plural(n, "recipient"), first)
 }

@@ -132,10 +132,10 @@ recipients = 10
 `)
 	want := map[string]string{"ann@good.example": "delivered", "abe@second.example": "delivered",
 		"cid@alias.example": "delivered", "dan@implicit.example": "delivered", "eve@null.example": "failed",
-		"fay@missing.example": "failed", "gus@broken.example": "failed", "hal@far.example": "failed"}
+		"fay@missing.example": "failed", "gus@broken.example": "failed", "hal@far.example": "not-allowed"}
 	tries := map[string]string{"abe@second.example": "1", "eve@null.example": "1", "fay@missing.example": "1",
 		"gus@broken.example": "2",
-		"hal@far.example":    "2"}
+		"hal@far.example":    "0"}
 	var list []string
 	for to := range want {
 		list = append(list, to)

@@ -59,7 +59,9 @@ func (q *Control) stopped() (*Status, error) {
 		case engine.Submitted:
 			total += uint64(f.Recipients)
 		case engine.Outcome:
-			attempts++
+			if f.Status != mail.Suppressed && f.Status != mail.Unreached {
+				attempts++
+			}
 			if status[f.Rcpt] = f.Status; f.Ambiguous {
 				ambiguous++
 			}

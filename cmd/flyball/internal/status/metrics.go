@@ -13,7 +13,7 @@ func (s *Status) Metrics(w io.Writer) {
 		status string
 		n      uint64
 	}{{"pending", s.Pending}, {"delivered", s.Delivered}, {"failed", s.Failed}, {"suppressed", s.Suppressed},
-		{"held", s.Held}} {
+		{"held", s.Held}, {"not_allowed", s.NotAllowed}} {
 		fmt.Fprintf(w, "flyball_recipients{status=%q} %d\n", v.status, v.n)
 	}
 	one("flyball_attempts_total", "counter", "Attempts that ended.")

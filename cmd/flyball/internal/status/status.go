@@ -21,9 +21,11 @@ type Status struct {
 	Failed        uint64  `json:"failed"`
 	Suppressed    uint64  `json:"suppressed"`
 	Held          uint64  `json:"held"` // after an ambiguous attempt
-	Pending       uint64  `json:"pending"`
-	Attempts      uint64  `json:"attempts"`
-	Ambiguous     int     `json:"ambiguous_attempts"`
+	// recipients whose look-up led to no receiver that the allowlist has for their domain
+	NotAllowed uint64 `json:"not_allowed"`
+	Pending    uint64 `json:"pending"`
+	Attempts   uint64 `json:"attempts"`
+	Ambiguous  int    `json:"ambiguous_attempts"`
 
 	// Of a run that is under way:
 	Rate         float64             `json:"delivered_per_h,omitempty"` // since it began
@@ -55,9 +57,13 @@ func (s *Status) Text() []string {
 	if s.Recipients > 0 {
 		share = 100 * float64(final) / float64(s.Recipients)
 	}
+	held := fmt.Sprintf("%d held", s.Held)
+	if s.NotAllowed > 0 {
+		held += fmt.Sprintf(", %d not allowed", s.NotAllowed)
+	}
 	lines := []string{fmt.Sprintf("%s after %s: %d of %d recipients are final (%.1f %%): %d delivered, %d failed, "+
-		"%d suppressed, %d held; %d attempts, %d ambiguous", s.State, format.Duration(s.Time), final, s.Recipients,
-		share, s.Delivered, s.Failed, s.Suppressed, s.Held, s.Attempts, s.Ambiguous)}
+		"%d suppressed, %s; %d attempts, %d ambiguous", s.State, format.Duration(s.Time), final, s.Recipients,
+		share, s.Delivered, s.Failed, s.Suppressed, held, s.Attempts, s.Ambiguous)}
 	if s.Servers == nil {
 		return lines
 	}
@@ -94,5 +100,5 @@ func (s *Status) Text() []string {
 func New(state string, now vt.Time, total uint64, count [mail.Statuses]uint64) *Status {
 	return &Status{Schema: "flyball/live-status", SchemaVersion: 1, State: state, Time: now.Seconds(),
 		Recipients: total, Delivered: count[mail.Done], Failed: count[mail.Failed], Suppressed: count[mail.Suppressed],
-		Held: count[mail.Held], Pending: count[mail.Pending]}
+		Held: count[mail.Held], NotAllowed: count[mail.Unreached], Pending: count[mail.Pending]}
 }
