@@ -56,7 +56,6 @@ anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 `},
 		command: func(program, dir string) *exec.Cmd { return exec.Command(program, "-c", dir, "start-fg") },
-		stop:    func(program, dir string) *exec.Cmd { return exec.Command(program, "-c", dir, "stop") },
 		log:     "log"},
 	{name: "Exim", program: "usr/sbin/exim4", from: ".ci/peers.sh", owner: "Debian-exim",
 		files: map[string]string{"conf": `spool_directory = DIR/spool
@@ -217,7 +216,7 @@ func returnedBy(t *testing.T, s server) {
 			client.Close()
 		}
 		if err != nil {
-			t.Fatalf("%v\n%s", err, log())
+			t.Fatalf("%v\n%s", err, log(0))
 		}
 	}
 	got := map[uint32]inbound.Record{}
@@ -229,7 +228,7 @@ func returnedBy(t *testing.T, s server) {
 			}
 			got[r.Rcpt] = r
 		case <-time.After(30 * time.Second):
-			t.Fatalf("%d of %d messages came back\n%s", len(got), n, log())
+			t.Fatalf("%d of %d messages came back\n%s", len(got), n, log(0))
 		}
 	}
 	for i := range n {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,7 +27,6 @@ type server struct {
 	files     map[string]string                   // its configuration; PORT and DIR stand for its port and folder
 	owner     string                              // of DIR
 	command   func(program, dir string) *exec.Cmd // that runs it in the foreground
-	stop      func(program, dir string) *exec.Cmd // nil: it is interrupted
 	took      string                              // what its log has once for each message that it has taken,
 	encrypted string                              // and for each that came encrypted; empty: it encrypts nothing
 	log       string                              // file of it in DIR; empty: its output
@@ -65,7 +65,6 @@ postlog unix-dgram n - n - 1 postlogd
 		command: func(program, dir string) *exec.Cmd {
 			return exec.Command(program, "-c", dir, "start-fg")
 		},
-		stop: func(program, dir string) *exec.Cmd { return exec.Command(program, "-c", dir, "stop") },
 		took: ": message-id=<", log: "log"},
 	{name: "Exim", program: "usr/sbin/exim4", from: ".ci/peers.sh", owner: "Debian-exim",
 		files: map[string]string{"conf": `spool_directory = DIR/spool
@@ -123,7 +122,7 @@ func TestClientAgainstMailServers(t *testing.T) {
 				if replies[mail.Reply{Stage: mail.StageDot, Code: 250}] != 38 || len(replies) != 2 {
 					t.Errorf("attempts ended with %v, want 38 deliveries and 2 refusals", replies)
 				}
-				text := log()
+				text := log(38)
 				for _, part := range []string{s.took, s.encrypted} {
 					if n := bytes.Count(text, []byte(part)); part != "" && n != 38 {
 						t.Errorf("its log has %q %d times, want 38:\n%s", part, n, text)
@@ -134,8 +133,9 @@ func TestClientAgainstMailServers(t *testing.T) {
 	}
 }
 
-// start runs a server on a free port until the test ends, or until log is called, which returns what it has logged.
-func (s *server) start(t *testing.T) (addr string, log func() []byte) {
+// start runs a server on a free port until the test ends, or until log is called, which returns what it has logged. A
+// server with a log file has a while to write that it has taken a number of messages.
+func (s *server) start(t *testing.T) (addr string, log func(taken int) []byte) {
 	t.Helper()
 	program := s.program
 	if !filepath.IsAbs(program) {
@@ -173,6 +173,7 @@ func (s *server) start(t *testing.T) (addr string, log func() []byte) {
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+
 		filepath.Join(filepath.Dir(filepath.Dir(program)), "lib/x86_64-linux-gnu"))
 	cmd.Stdout, cmd.Stderr = &output, &output
+	peers.Contain(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -184,11 +185,7 @@ func (s *server) start(t *testing.T) (addr string, log func() []byte) {
 			return
 		}
 		stopped = true
-		if s.stop != nil {
-			s.stop(program, dir).Run()
-		} else {
-			cmd.Process.Signal(os.Interrupt)
-		}
+		cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
 		case <-time.After(10 * time.Second):
@@ -197,12 +194,20 @@ func (s *server) start(t *testing.T) (addr string, log func() []byte) {
 		}
 	}
 	t.Cleanup(stop)
-	log = func() []byte {
-		stop()
+	log = func(taken int) []byte {
 		if s.log == "" {
+			stop()
 			return output.Bytes()
 		}
-		text, err := os.ReadFile(filepath.Join(dir, s.log))
+		read := func() ([]byte, error) { return os.ReadFile(filepath.Join(dir, s.log)) }
+		for range 500 {
+			if text, _ := read(); bytes.Count(text, []byte(s.took)) >= taken {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		stop()
+		text, err := read()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,6 +216,6 @@ func (s *server) start(t *testing.T) (addr string, log func() []byte) {
 	if peers.Listens(addr) {
 		return addr, log
 	}
-	t.Fatalf("%s does not listen on %s: %s", s.name, addr, log())
+	t.Fatalf("%s does not listen on %s: %s", s.name, addr, log(0))
 	return "", nil
 }

@@ -39,9 +39,9 @@ func Free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// Listens waits for a program to listen at addr, and reports false if it does not within 10 s.
+// Listens waits for a program to listen at addr, and reports false if it does not within a minute.
 func Listens(addr string) bool {
-	for range 500 {
+	for range 3000 {
 		if (*dial.Allowlist)(nil).Probe(addr) == nil {
 			return true
 		}
