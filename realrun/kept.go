@@ -119,7 +119,7 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 		cfg.Suppressed = k.Suppressed
 		cfg.Ahead, cfg.Window = max(1, k.Ahead), cmp.Or(k.window, cfg.Window)
 		v.remotes = append(v.remotes, remote.New(cfg, list, governors[i],
-			witness{r.records[i], v, mail.Server(i)}))
+			witness{r.observer(i), v, mail.Server(i)}))
 		r.machines[i] = v.remotes[i]
 	}
 	cfg := sender.Default(len(r.machines))

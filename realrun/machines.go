@@ -73,13 +73,17 @@ func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*role
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		rec.Sends(sending)
 		r.records = append(r.records, rec)
-		var obs engine.Observer = rec
-		if r.planner != nil {
-			obs = &proximity.Witness{Observer: rec, Seen: r.planner.Seen(i), Way: &r.end}
-		}
-		r.machines = append(r.machines, delivery.New(s.Engine(mail.Server(i)), list, gov, obs))
+		r.machines = append(r.machines, delivery.New(s.Engine(mail.Server(i)), list, gov, r.observer(i)))
 	}
 	return r, list, r.begin(parts), nil
+}
+
+// observer returns what sees the attempts of a server.
+func (r *roles) observer(server int) engine.Observer {
+	if r.planner == nil {
+		return r.records[server]
+	}
+	return &proximity.Witness{Observer: r.records[server], Seen: r.planner.Seen(server), Way: &r.end}
 }
 
 // begin sets the starts of campaigns in the records, and returns their parts.

@@ -128,9 +128,14 @@ func (r *Runner) KeepOutcomes() {
 // Keep makes the run keep its facts, or go on with those that an earlier one kept. It must be called before Run, and
 // after KeepOutcomes. The final dot of each attempt must ask Gate.
 func (r *Runner) Keep(k Keeping) (err error) {
-	if r.roles.planner != nil {
-		return fmt.Errorf("scenario %s: sender.partition: got %q, want another one where facts are kept: what a run "+
-			"learns is not among them", r.scenario.Name, r.scenario.Dispatch.Partition)
+	if p := r.roles.planner; p != nil {
+		r.arrivals = r.roles.begin(p.Plan())
+		if p.Next() < vt.Never {
+			return fmt.Errorf("scenario %s: sender.partition: got %q and campaigns that begin at several times, want "+
+				"one time, or another partition, where facts are kept: what a run has learned before a stop is not "+
+				"among them",
+				r.scenario.Name, r.scenario.Dispatch.Partition)
+		}
 	}
 	r.base, err = r.roles.keep(r.scenario, r.list, r.arrivals, r.scale, k)
 	r.arrivals = nil

@@ -26,7 +26,19 @@ create index history_person on history (person);
 create table proximity (name text primary key, digest text not null, body BYTES not null, at bigint not null);
 create table audit (number bigint primary key, at bigint not null, who text not null, what text not null,
 	list text not null, n bigint not null);
-GUARD`,
+GUARD`, `
+create table mailed (job bigint not null, place bigint not null, person BYTES not null, at bigint not null,
+	outcome text not null, primary key (job, place));
+insert into mailed (job, place, person, at, outcome)
+	select job, row_number() over (partition by job order by person) - 1, person, at, outcome from history;
+drop table history;
+alter table mailed rename to history;
+create index history_by_person on history (person);
+alter table job add column mailing text not null default '';
+alter table job add column recipients bigint not null default 0;
+create unique index job_mailing on job (mailing) where mailing <> '';
+alter table suppression add column why text not null default '';
+create table source (name text primary key, number bigint not null, at bigint not null)`,
 }
 
 // migrate brings the tables to the current version. It goes forward only. Errors wrap ErrForeign if the store was made

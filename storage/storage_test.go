@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -256,23 +257,62 @@ func TestManyWriters(t *testing.T) {
 func TestRecords(t *testing.T) {
 	both(t, func(t *testing.T, p Place) {
 		s := open(t, p)
-		id, err := s.BeginJob(t.Context(), "week", List{Name: "people", Digest: "d", People: 3})
+		week := Job{Mailing: "mailing 1", Name: "week", List: "people", Digest: "d", Recipients: 3}
+		id, err := s.BeginJob(t.Context(), week)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := s.BeginJob(t.Context(), "next", List{Name: "people"}); err != nil || again == id {
-			t.Errorf("%d after %d: %v", again, id, err)
+		next := Job{Mailing: "mailing 2", Name: "week"}
+		if other, err := s.BeginJob(t.Context(), next); err != nil || other == id {
+			t.Errorf("%d after %d: %v", other, id, err)
 		}
-		if err := s.EndJob(t.Context(), id, "stopped", nil); err != nil {
+		ann, bob := address(t, "ann@x.example"), address(t, "bob@x.example")
+		record := func(id int64, all ...Outcome) {
+			t.Helper()
+			if err := s.Record(t.Context(), id, all); err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Addresses that differ in case are one person, and two recipients.
+		record(id, Outcome{0, ann, "delivered"}, Outcome{1, bob, "ambiguous"},
+			Outcome{2, address(t, "ANN@x.example"), "failed"})
+		record(id+1, Outcome{0, ann, "delivered"})
+		if err := s.EndJob(t.Context(), id, "stopped"); err != nil {
 			t.Error(err)
 		}
-		if err := s.EndJob(t.Context(), id, "ended", nil); !errors.Is(err, ErrAbsent) {
+		if err := s.EndJob(t.Context(), id, "ended"); !errors.Is(err, ErrAbsent) {
 			t.Errorf("a job ends twice: %v", err)
 		}
 		all, err := s.Jobs(t.Context())
-		if err != nil || len(all) != 2 || all[0].State != "stopped" || all[1].State != running ||
-			all[0].Digest != "d" || !all[0].Began.Equal(at) || !all[0].Ended.Equal(at) {
+		if err != nil || len(all) != 2 || all[0].State != "stopped" || all[1].State != Running ||
+			all[0].Digest != "d" || !all[0].Began.Equal(at) || !all[0].Ended.Equal(at) || all[0].Recipients != 3 ||
+			fmt.Sprint(all[0].Outcomes, all[1].Outcomes) != "map[ambiguous:1 delivered:1 failed:1] map[delivered:1]" {
 			t.Errorf("%+v: %v", all, err)
+		}
+		// The mailing goes on: what was recorded comes again, and one recipient has another end.
+		if again, err := s.BeginJob(t.Context(), week); err != nil || again != id {
+			t.Errorf("job %d: %v, want %d again", again, err, id)
+		}
+		s.cfg.Now = func() time.Time { return at.Add(time.Hour) }
+		record(id, Outcome{0, ann, "delivered"}, Outcome{1, bob, "delivered"},
+			Outcome{2, address(t, "ANN@x.example"), "failed"})
+		if err := s.EndJob(t.Context(), id, "ended"); err != nil {
+			t.Error(err)
+		}
+		for who, want := range map[string]string{
+			"ann@x.example": "1 people ended delivered 0s, 1 people ended failed 0s, 2  running delivered 0s, ",
+			"BOB@x.example": "1 people ended delivered 1h0m0s, ", "cid@x.example": ""} {
+			h, err := s.History(t.Context(), address(t, who))
+			got := ""
+			for _, m := range h {
+				got += fmt.Sprintf("%d %s %s %s %s, ", m.Job.ID, m.Job.List, m.Job.State, m.Outcome, m.At.Sub(at))
+			}
+			if err != nil || got != want {
+				t.Errorf("%s: got %s, %v, want %s", who, got, err, want)
+			}
+		}
+		if a, err := s.Audit(t.Context(), 1); err != nil || a[0].What != "history" {
+			t.Errorf("%+v: %v", a, err)
 		}
 		if _, err := s.Proximity(t.Context(), "week"); !errors.Is(err, ErrAbsent) {
 			t.Error(err)
@@ -324,7 +364,7 @@ func TestMigrations(t *testing.T) {
 			t.Error(err)
 		}
 		defer func(before []string) { migrations = before }(migrations)
-		migrations = append(migrations[:1:1], "create table later (n bigint); insert into later (n) values (7)")
+		migrations = append(slices.Clip(migrations), "create table later (n bigint); insert into later (n) values (7)")
 		later := open(t, p)
 		var n int
 		if err := later.db.QueryRow("select n from later").Scan(&n); err != nil || n != 7 {

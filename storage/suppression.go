@@ -27,7 +27,7 @@ func (s *Store) entryOf(e list.Entry) []byte {
 func (s *Store) Suppress(ctx context.Context, entries []list.Entry) (added int, err error) {
 	err = s.change(ctx, "suppress", "", func(tx *sql.Tx) (int64, error) {
 		for _, e := range entries {
-			n, err := s.suppress(ctx, tx, s.entryOf(e), false)
+			n, err := s.suppress(ctx, tx, s.entryOf(e), suppressed, command)
 			if err != nil {
 				return 0, err
 			}
@@ -38,19 +38,30 @@ func (s *Store) Suppress(ctx context.Context, entries []list.Entry) (added int, 
 	return added, err
 }
 
-// suppress adds an entry and returns 1, or 0 if the store has it.
-func (s *Store) suppress(ctx context.Context, tx querier, entry []byte, forgotten bool) (int64, error) {
-	flag := 0
-	if forgotten {
-		flag = 1
-	}
-	r, err := tx.ExecContext(ctx, `insert into suppression (number, entry, forgotten, at)
-		select coalesce(max(number), 0) + 1, $1, $2, $3 from suppression where true
-		on conflict (entry) do nothing`, entry, flag, s.now())
+// States of suppression entries, in their column forgotten.
+const (
+	suppressed = 0
+	forgotten  = 1
+	lifted     = 2 // who asked for mail again
+)
+
+// suppress gives an entry a state and its reason, and returns 1, or 0 if it had the state or was forgotten. An entry
+// that changes has a new number, by which those who follow the entries see it.
+func (s *Store) suppress(ctx context.Context, tx querier, entry []byte, state int, why Reason) (int64, error) {
+	r, err := tx.ExecContext(ctx, `insert into suppression (number, entry, forgotten, at, why)
+		select coalesce(max(number), 0) + 1, $1, $2, $3, $4 from suppression where true
+		on conflict (entry) do update set number = excluded.number, forgotten = excluded.forgotten, at = excluded.at,
+			why = excluded.why where suppression.forgotten <> excluded.forgotten and suppression.forgotten <> $5`,
+		entry, state, s.now(), string(why), forgotten)
 	if err != nil {
 		return 0, err
 	}
-	return r.RowsAffected()
+	n, err := r.RowsAffected()
+	if err == nil && n == 0 && why != Asked { // a reason that the person cannot undo counts more than one that can be
+		_, err = tx.ExecContext(ctx, `update suppression set why = $1 where entry = $2 and forgotten = $3 and why = $4`,
+			string(why), entry, suppressed, string(Asked))
+	}
+	return n, err
 }
 
 // Suppressed is the set of those who get no mail, in memory: the last gate asks it for every message. Any goroutine may
@@ -105,29 +116,39 @@ func (s *Store) newSuppressed() *Suppressed {
 // perUpdate bounds the entries that are read at once.
 const perUpdate = 10_000
 
-// update adds the entries with a condition that the store has and v does not.
+// update takes the entries with a condition that the store has changed since v was updated.
 func (s *Store) update(ctx context.Context, from querier, v *Suppressed, condition string) error {
 	for {
-		var fresh [][]byte
+		type change struct {
+			entry []byte
+			state int
+		}
+		var fresh []change
 		last := v.last
 		err := each(ctx, from, func(scan func(...any) error) error {
-			var entry []byte
-			err := scan(&last, &entry)
-			fresh = append(fresh, entry)
+			var c change
+			err := scan(&last, &c.entry, &c.state)
+			fresh = append(fresh, c)
 			return err
-		}, `select number, entry from suppression where number > $1 `+condition+` order by number limit $2`, last,
-			perUpdate)
+		}, `select number, entry, forgotten from suppression where number > $1 `+condition+` order by number
+			limit $2`, last, perUpdate)
 		if err != nil {
 			return err
 		}
 		v.lock.Lock()
-		for _, entry := range fresh {
-			if domain, ok := strings.CutPrefix(string(entry), "d"); ok {
+		for _, c := range fresh {
+			domain, whole := strings.CutPrefix(string(c.entry), "d")
+			switch {
+			case !whole && len(c.entry) != 1+len(Person{}):
+				err = fmt.Errorf("%w: got suppression entry %d of %d bytes, want 17", ErrDamaged, last, len(c.entry))
+			case whole && c.state == lifted:
+				delete(v.domains, domain)
+			case whole:
 				v.domains[domain] = struct{}{}
-			} else if len(entry) == 1+len(Person{}) {
-				v.people[Person(entry[1:])] = struct{}{}
-			} else {
-				err = fmt.Errorf("%w: got suppression entry %d of %d bytes, want 17", ErrDamaged, last, len(entry))
+			case c.state == lifted:
+				delete(v.people, Person(c.entry[1:]))
+			default:
+				v.people[Person(c.entry[1:])] = struct{}{}
 			}
 		}
 		v.last = last
@@ -199,11 +220,7 @@ func (s *Store) Forget(ctx context.Context, a mail.Address) (found Forgotten, er
 			return 0, err
 		}
 		found.History = int(n)
-		entry := s.entryOf(list.Entry{Address: a})
-		if _, err := tx.ExecContext(ctx, `delete from suppression where entry = $1`, entry); err != nil {
-			return 0, err
-		}
-		if _, err := s.suppress(ctx, tx, entry, true); err != nil {
+		if _, err := s.suppress(ctx, tx, s.entryOf(list.Entry{Address: a}), forgotten, command); err != nil {
 			return 0, err
 		}
 		return int64(found.Rows + found.History), nil

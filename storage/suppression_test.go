@@ -112,12 +112,13 @@ func TestForget(t *testing.T) {
 			t.Fatal(err)
 		}
 		run(t, "import", p.String(), "after the commit", "1", "partly")
-		id, err := s.BeginJob(t.Context(), "week", l)
+		id, err := s.BeginJob(t.Context(), Job{Mailing: "m1", Name: "week", List: l.Name, Recipients: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
 		ann, bob := address(t, "ann@x.example"), address(t, "bob@gmail.com")
-		if err := s.EndJob(t.Context(), id, "ended", []Outcome{{ann, "delivered"}, {bob, "failed"}}); err != nil {
+		outcomes := []Outcome{{0, ann, "delivered"}, {1, bob, "failed"}}
+		if err := s.Record(t.Context(), id, outcomes); err != nil {
 			t.Fatal(err)
 		}
 		part, _, err := find(t.Context(), s.db, "partly", false)
@@ -140,6 +141,13 @@ func TestForget(t *testing.T) {
 		}
 		if got := export(t, s, "other"); got != "email\nbob@gmail.com\n" {
 			t.Errorf("got %q", got)
+		}
+		if h, err := s.History(t.Context(), ann); err != nil || len(h) != 0 {
+			t.Errorf("%+v: %v", h, err)
+		}
+		// The journal of the mailing still has the person: recording it again does not bring the person back.
+		if err := s.Record(t.Context(), id, outcomes); err != nil {
+			t.Fatal(err)
 		}
 		if h, err := s.History(t.Context(), ann); err != nil || len(h) != 0 {
 			t.Errorf("%+v: %v", h, err)

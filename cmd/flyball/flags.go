@@ -82,7 +82,7 @@ func attemptsFlag(c *cobra.Command, on *bool) {
 // proximityFlag adds the flag that names what earlier runs have learned.
 func proximityFlag(c *cobra.Command, s *task.Source) {
 	c.Flags().StringVar(&s.Proximity, "proximity", "",
-		"proximity.json of an earlier run: begin with the distances that it has learned")
+		"begin with the distances that earlier runs have learned: proximity.json of one, or STORE#LIST of live runs")
 }
 
 // listFlags adds the flags that name the recipient list of a simulation.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -25,12 +26,12 @@ confirms, or that is not on this computer.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fail(exitUsage, "list: got %q, want import, export, show, suppress or forget", args[0])
+				return fail(exitUsage, "list: got %q, want import, export, show, suppress, forget or history", args[0])
 			}
 			return c.Help()
 		}}
 	c.AddCommand(a.listImportCommand(), a.listExportCommand(), a.listShowCommand(), a.listSuppressCommand(),
-		a.listForgetCommand())
+		a.listForgetCommand(), a.listHistoryCommand())
 	return c
 }
 
@@ -159,6 +160,34 @@ realrun --state and backups are not part of the store: erase the person there to
 				return err
 			}
 			return a.lines([]string{line}, nil)
+		},
+	}
+}
+
+func (a *app) listHistoryCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "history STORE [ADDRESS]",
+		Short: "Print what became of a person in each mailing",
+		Long: `Print the live runs whose lists are in a store, with their numbers of outcomes, or
+what became of one person in each of them. A live run records an outcome within some
+seconds; what a run that was killed has not recorded is there once the mailing has gone
+on with --resume. Who asks for a person stands in the audit.`,
+		Example: "  flyball list history sqlite:lists.db\n  flyball list history sqlite:lists.db ann@friends.example",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) < 1 || len(args) > 2 {
+				return fail(exitUsage, "history: got %d arguments, want STORE, and an address or none", len(args))
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			t, err := lists.History(context.Background(), args[0], strings.Join(args[1:], ""))
+			switch {
+			case err != nil:
+				return err
+			case len(t.Rows) == 0:
+				return a.lines([]string{t.Caption}, nil)
+			}
+			return t.Write(a.out, a.colored())
 		},
 	}
 }

@@ -254,6 +254,51 @@ func (q *Suppress) Do(ctx context.Context) (string, error) {
 	return fmt.Sprintf("Suppressed in %s: %d of %d entries are new", p, added, len(all)), nil
 }
 
+// History returns a table of what became of a person in each mailing, or without a person of all mailings.
+func History(ctx context.Context, place, person string) (*format.Table, error) {
+	var a mail.Address
+	var err error
+	if person != "" {
+		if a, err = mail.ParseAddress(person); err != nil {
+			return nil, task.Fail(task.Invalid, "%q: %w", person, err)
+		}
+	}
+	s, p, err := open(ctx, place, false, false)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	const minute, second = "2006-01-02 15:04", "2006-01-02 15:04:05"
+	if person != "" {
+		all, err := s.History(ctx, a)
+		t := &format.Table{Head: []string{"mailing", "scenario", "list", "began, UTC", "is", "outcome",
+			"recorded, UTC"}, Left: 7, Words: true, Caption: fmt.Sprintf("%s: the person is in the history of %s", p,
+			format.Plural(uint64(len(all)), "mailing"))}
+		for _, m := range all {
+			t.Rows = append(t.Rows, []string{fmt.Sprint(m.Job.ID), m.Job.Name, m.Job.List,
+				m.Job.Began.UTC().Format(minute), m.Job.State, m.Outcome, m.At.UTC().Format(second)})
+		}
+		return t, task.Stored("", err)
+	}
+	all, err := s.Jobs(ctx)
+	t := &format.Table{Head: []string{"mailing", "scenario", "list", "began, UTC", "ended, UTC", "is", "recipients",
+		"delivered", "failed", "suppressed", "ambiguous"}, Left: 6, Words: true,
+		Caption: fmt.Sprintf("%s: %s", p, format.Plural(uint64(len(all)), "mailing"))}
+	for _, j := range all {
+		ended := "-"
+		if j.State != storage.Running {
+			ended = j.Ended.UTC().Format(minute)
+		}
+		row := []string{fmt.Sprint(j.ID), j.Name, j.List, j.Began.UTC().Format(minute), ended, j.State,
+			fmt.Sprint(j.Recipients)}
+		for _, of := range t.Head[len(row):] {
+			row = append(row, fmt.Sprint(j.Outcomes[of]))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t, task.Stored("", err)
+}
+
 // Forget erases a person, and returns a line about what was found.
 func Forget(ctx context.Context, place, person string) (string, error) {
 	a, err := mail.ParseAddress(person)

@@ -26,6 +26,7 @@ type ends struct {
 	took   vt.Span  // by all attempts
 	last   mail.Reply
 	before []mail.Status // by recipient, of a mailing that goes on; nil: it begins
+	store  *stored       // has the ends too; nil: of a list of no store
 }
 
 func newEnds(recipients int) *ends {
@@ -44,6 +45,7 @@ func (e *ends) watch(_ vt.Time, a mail.Attempt, reply mail.Reply, s mail.Status)
 	}
 	e.took += reply.Took
 	e.last = reply
+	e.store.add(a.Rcpt, s)
 }
 
 // goOn takes what a run goes on with as what earlier ones did: the receivers' ledger of this one does not have it. It

@@ -171,6 +171,10 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if r.sink != nil {
 		defer r.sink.Close()
 	}
+	if r.ends.store, err = q.openStored(r.mailing); err != nil {
+		return nil, err
+	}
+	defer r.ends.store.Close()
 	s, says := r.scenario, r.says
 	replay := q.replay(s)
 	defer func() {
@@ -218,13 +222,16 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		if err := state.Barred(r.mailing, q.Suppress); err != nil {
 			return nil, err
 		}
-		isSuppressed, err := q.suppressed(ctx, r.mailing, cancel)
+		isSuppressed, err := r.ends.store.suppressed(ctx, cancel)
 		if err != nil {
 			return nil, err
 		}
 		if err := runner.Keep(realrun.Keeping{Journal: state.Journal, Before: state.Before.Entries, Boot: kept.Boot(),
 			Late: r.mailing.Late, Ahead: q.Ahead, Broken: cancel, Suppressed: isSuppressed}); err != nil {
 			return nil, task.Fail(task.Invalid, "--state: %s: %w", q.State, err)
+		}
+		if err := r.ends.store.begin(ctx, s.Name, own, state); err != nil {
+			return nil, err
 		}
 		transport.Gate = runner.Gate
 		says = append(says, r.ends.goOn(state)...)
@@ -291,10 +298,12 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if books != nil {
 		more = append(more, folder.File{Path: "rehearsal.json", Data: books.file()})
 	}
-	if !stopped {
-		file, lessons := task.Learned(s, runner.Learned())
-		says, more = append(says, lessons...), append(more, file...)
+	learned := runner.Learned()
+	if stopped {
+		learned = nil // of a part of the mailing
 	}
+	file, lessons := task.Learned(s, learned)
+	says, more = append(says, lessons...), append(more, file...)
 	out := &Outcome{Outcome: *task.NewOutcome(s, r.text, ended, replay, q.Place, settings, more), Books: books.err()}
 	out.Report.Record = r.back.words()
 	if books != nil {
@@ -327,8 +336,22 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	} else if unkept != nil {
 		out.Broken = task.Fail(task.Environment, "--state: %w", unkept)
 	}
+	if unrecorded := r.ends.store.end(out.state(stopped), learned); out.Broken == nil {
+		out.Broken = unrecorded
+	}
 	out.GoesOn = state != nil && (stopped || out.Broken != nil)
 	return out, nil
+}
+
+// state returns in a word how a mailing is left, for who asks later.
+func (o *Outcome) state(stopped bool) string {
+	switch {
+	case o.Cancelled:
+		return "cancelled"
+	case stopped || o.Broken != nil:
+		return "stopped"
+	}
+	return "ended"
 }
 
 // replay returns the command that asks for the same, with more flags.

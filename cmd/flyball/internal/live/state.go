@@ -50,6 +50,9 @@ func (q *Run) kind() string {
 func (q *Run) digest(s *scenarios.Scenario) (id journal.ID, err error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %d %v %s\n", scenarios.ID(s), s.Seed, q.FoldCase, q.kind())
+	for _, known := range task.SettingsOf(s) {
+		fmt.Fprintln(h, known)
+	}
 	for _, f := range []struct {
 		flag, name string
 		kind       input.Kind

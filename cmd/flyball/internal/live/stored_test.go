@@ -149,6 +149,10 @@ func TestSuppressedByAnotherProcess(t *testing.T) {
 	if out.Report.Totals.Suppressed != 2 {
 		t.Errorf("%d suppressed, want 2", out.Report.Totals.Suppressed)
 	}
+	history, err := lists.History(t.Context(), place, "bob@good.example")
+	if err != nil || len(history.Rows) != 1 || history.Rows[0][5] != "suppressed" {
+		t.Errorf("%+v, %v", history, err)
+	}
 	// The mailing is over: going on with it mails no recipient.
 	q.Resume = true
 	if _, err := q.Do(t.Context(), nil); err != nil && !errors.As(err, new(task.Error)) {

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"flyball/reports/folder"
 	"flyball/scenarios"
 	"flyball/scenarios/suite"
+	"flyball/storage"
 )
 
 // Source is the origin of a scenario or a study, with the changes to be made in it.
@@ -26,7 +28,7 @@ type Source struct {
 	Seed  string    // of all draws; empty: the scenario's own
 	Stdin io.Reader // may be nil
 
-	Proximity string // file of what earlier runs have learned; empty: nothing
+	Proximity string // file, or list of a store, with what earlier runs have learned; empty: nothing
 }
 
 // Load reads and checks the scenario. Text is the file before any change.
@@ -70,7 +72,7 @@ func (s *Source) informed(scenario *scenarios.Scenario) (*scenarios.Scenario, er
 	if s.Proximity == "" {
 		return scenario, nil
 	}
-	raw, err := ReadFile("--proximity", s.Proximity, input.Proximity)
+	raw, err := s.learned()
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +81,24 @@ func (s *Source) informed(scenario *scenarios.Scenario) (*scenarios.Scenario, er
 		return nil, Fail(Invalid, "%s: %w", s.Proximity, err)
 	}
 	return scenario.WithKnown(db), nil
+}
+
+// learned returns what earlier runs have learned: a file, or what a store keeps of a list.
+func (s *Source) learned() ([]byte, error) {
+	if !storage.IsPlace(s.Proximity) {
+		return ReadFile("--proximity", s.Proximity, input.Proximity)
+	}
+	store, p, err := OpenStore(context.Background(), s.Proximity, false)
+	if err != nil {
+		return nil, Stored("--proximity", err)
+	}
+	defer store.Close()
+	if p.List == "" {
+		return nil, Fail(Usage, "--proximity: got store %s, want a list of it: %s#LIST", Quote(s.Proximity),
+			s.Proximity)
+	}
+	raw, err := store.Proximity(context.Background(), p.List)
+	return raw, Stored("--proximity", err)
 }
 
 // Learns returns an error if Proximity is of no use in a run of the scenario.

@@ -1,0 +1,161 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// Changes of a source are taken once, in the order of their numbers, however often and in what pieces they come.
+func TestTake(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		const n = 60
+		var all []Change
+		want := map[string]bool{}
+		r := rand.New(rand.NewPCG(1, 2))
+		for range n {
+			who := fmt.Sprintf("p%d@x.example", r.IntN(8))
+			join := r.IntN(2) == 0
+			all = append(all, Change{To: address(t, who), Why: Asked, Join: join})
+			want[who] = !join
+		}
+		follows, err := s.Suppressed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		have := uint64(0)
+		for have < n {
+			first := uint64(r.IntN(n) + 1)
+			end := min(n, first-1+uint64(r.IntN(12)))
+			upTo, err := s.Take(t.Context(), "d1", first, all[first-1:end])
+			switch {
+			case first > have+1:
+				if !errors.Is(err, ErrGap) {
+					t.Fatalf("from %d after %d: %v", first, have, err)
+				}
+				continue
+			case err != nil || upTo != max(have, end):
+				t.Fatalf("%d to %d after %d: got %d, %v", first, end, have, upTo, err)
+			}
+			have = upTo
+			if err := s.update(t.Context(), s.db, follows, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if upTo, err := s.Taken(t.Context(), "d1"); err != nil || upTo != n {
+			t.Errorf("%d, %v", upTo, err)
+		}
+		fresh, err := s.Suppressed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for who, is := range want {
+			if a := address(t, who); fresh.Has(a) != is || follows.Has(a) != is {
+				t.Errorf("%s: suppressed %v, for who follows %v, want %v", who, fresh.Has(a), follows.Has(a), is)
+			}
+		}
+	})
+}
+
+// A person undoes what the person has asked for, and nothing else; another source has numbers of its own.
+func TestReasons(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		ann, bob, cid := address(t, "ann@x.example"), address(t, "bob@x.example"), address(t, "cid@x.example")
+		dan, eve := address(t, "dan@x.example"), address(t, "eve@x.example")
+		if _, err := s.Suppress(t.Context(), entries(t, "dan@x.example")); err != nil {
+			t.Fatal(err)
+		}
+		take := func(source string, first uint64, all ...Change) {
+			t.Helper()
+			if upTo, err := s.Take(t.Context(), source, first, all); err != nil || upTo != first+uint64(len(all))-1 {
+				t.Fatalf("%d, %v", upTo, err)
+			}
+		}
+		take("d1", 1, Change{To: ann, Why: Asked}, Change{To: bob, Why: Asked}, Change{To: dan, Why: Asked},
+			Change{To: eve, Why: Asked})
+		take("c1", 1, Change{To: bob, Why: Complain}, Change{To: cid, Why: Dead})
+		if _, err := s.Forget(t.Context(), eve); err != nil {
+			t.Fatal(err)
+		}
+		var joins []Change
+		for _, who := range []string{"ANN", "bob", "cid", "dan", "eve"} {
+			joins = append(joins, Change{To: address(t, who+"@x.example"), Join: true})
+		}
+		follows, err := s.Suppressed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		take("d1", 5, joins...)
+		check := func(annToo bool) {
+			t.Helper()
+			if err := s.update(t.Context(), s.db, follows, ""); err != nil {
+				t.Fatal(err)
+			}
+			for i, a := range joins {
+				if got, want := follows.Has(a.To), i > 0 || annToo; got != want {
+					t.Errorf("%s is suppressed: %v", a.To, got)
+				}
+			}
+		}
+		check(false)
+		if added, err := s.Suppress(t.Context(), entries(t, "ann@x.example")); err != nil || added != 1 {
+			t.Errorf("%d, %v", added, err)
+		}
+		check(true)
+		take("d1", 10, Change{To: ann, Join: true}) // an operator has suppressed the person since
+		check(true)
+		if _, err := s.Forget(t.Context(), ann); err != nil {
+			t.Fatal(err)
+		}
+		check(true)
+		for _, bad := range []Change{{To: ann}, {To: ann, Why: "x"}} {
+			if _, err := s.Take(t.Context(), "d1", 11, []Change{{To: ann, Why: Asked}, bad}); err == nil {
+				t.Errorf("%+v was taken", bad)
+			}
+		}
+		if _, err := s.Take(t.Context(), "d1", 0, nil); err == nil {
+			t.Error("changes from 0 on were taken")
+		}
+		if upTo, err := s.Taken(t.Context(), "d1"); err != nil || upTo != 10 {
+			t.Errorf("%d, %v", upTo, err)
+		}
+	})
+}
+
+// A store of the first version keeps what it has.
+func TestSecondVersion(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		all := migrations
+		defer func() { migrations = all }()
+		migrations = all[:1]
+		s := open(t, p)
+		who := s.hash.person(address(t, "ann@x.example"))
+		for _, text := range []string{
+			`insert into job (id, name, list, digest, began, ended, state) values (1, 'a', 'b', 'c', 1, 2, 'ended')`,
+			`insert into job (id, name, list, digest, began, ended, state) values (2, 'a', 'b', 'c', 1, 2, 'ended')`,
+			`insert into suppression (number, entry, forgotten, at) values (1, '` + "d" + `closed.example', 0, 1)`} {
+			if _, err := s.db.Exec(text); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, job := range []int{1, 2, 2} {
+			_, err := s.db.Exec(`insert into history (person, job, at, outcome) values ($1, $2, 5, 'delivered')`,
+				who[:], job)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Close()
+		migrations = all
+		s = open(t, p)
+		if h, err := s.History(t.Context(), address(t, "ann@x.example")); err != nil || len(h) != 3 {
+			t.Errorf("%+v, %v", h, err)
+		}
+		if v, err := s.Suppressed(t.Context()); err != nil || !v.Has(address(t, "a@closed.example")) {
+			t.Error(err)
+		}
+	})
+}
