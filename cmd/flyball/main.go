@@ -237,7 +237,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return exit{exitUsage, flagError(cmd, err)}
 	})
-	root.AddCommand(a.runCommand(), a.realrunCommand(), a.letterCommand(), a.bounceCommand(),
+	root.AddCommand(a.runCommand(), a.realrunCommand(), a.letterCommand(), a.bounceCommand(), a.requestCommand(),
 		a.askCommand(), a.planCommand(),
 		a.lawsCommand(),
 		a.sweepCommand(), a.workerCommand(), a.tuneCommand(), a.verifyCommand(), a.crashCommand(), a.benchCommand(),

@@ -21,6 +21,7 @@ import (
 	"flyball/cmd/flyball/internal/bounces"
 	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/promote"
+	"flyball/cmd/flyball/internal/requested"
 	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/status"
 	"flyball/cmd/flyball/internal/task"
@@ -68,6 +69,7 @@ var published = map[string]struct {
 	"crash":      {"flyball crash --json", reflect.TypeFor[search.Results]()},
 	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
 	"returned":   {"flyball bounce show --json", reflect.TypeFor[bounces.Kept]()},
+	"requests":   {"flyball request show --json", reflect.TypeFor[requested.Shown]()},
 	"bounces":    {"flyball bounce read --json", reflect.TypeFor[bounces.Findings]()},
 	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// What a program wrote is recognized by what RFC 3834 2 names: the null sender, Auto-Submitted, Precedence, a list's fields.
+// What a program wrote is recognized by what RFC 3834 2 names: the null sender, Auto-Submitted, Precedence, a list's
+// fields.
 func TestReadLetter(t *testing.T) {
 	const rest = "From: Ann <ann@there.example>\r\nSubject: =?utf-8?q?R=C3=A9: news?=\r\nIn-Reply-To: <a@x>\r\n" +
 		"References: <c@x>\r\n <b@x> <a@x>\r\n\r\nPlease unsubscribe me.\r\n"

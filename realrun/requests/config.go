@@ -139,9 +139,9 @@ const (
 type Event struct {
 	At   time.Time `json:"at"`
 	Kind Kind      `json:"event"`
-	Job  string    `json:"mailing"` // empty: of the form
+	Job  string    `json:"mailing,omitempty"` // empty: of the form
 	// place in the mailing's list, or number of the form's address; null: not known
-	Rcpt    *mail.Recipient `json:"recipient"`
+	Rcpt    *mail.Recipient `json:"recipient,omitempty"`
 	By      string          `json:"by"`                // "click", "page", "mail" or "form"
 	Address string          `json:"address,omitempty"` // that the form or a mail names
 	Network string          `json:"network,omitempty"` // that the form was sent from

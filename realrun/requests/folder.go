@@ -25,7 +25,8 @@ type Folder struct {
 	lock *durable.Lock
 	log  *journal.Journal
 	end  context.CancelFunc
-	done chan error
+	over chan struct{} // closed when the desk has ended
+	err  error         // why, then
 }
 
 // identity names the journal of a list by a key that only the list has.
@@ -47,7 +48,7 @@ func OpenFolder(dir string, key mail.Key, quit bool) (*Folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Folder{lock: lock, done: make(chan error, 1)}
+	f := &Folder{lock: lock, over: make(chan struct{})}
 	var before journal.Contents
 	if f.log, before, err = journal.Open(files, identity(key)); errors.Is(err, journal.ErrMissing) {
 		f.log, err = journal.Create(files, identity(key))
@@ -67,19 +68,25 @@ func OpenFolder(dir string, key mail.Key, quit bool) (*Folder, error) {
 	f.Desk = NewDesk(role, s)
 	ctx, cancel := context.WithCancel(context.Background())
 	f.end = cancel
-	go func() { f.done <- s.Run(ctx) }()
+	go func() {
+		defer close(f.over)
+		f.err = s.Run(ctx)
+	}()
 	return f, nil
 }
 
-// Failed returns where the error comes from that ends the desk.
-func (f *Folder) Failed() <-chan error { return f.done }
+// Failed waits until the desk ends, by Close or since its disk fails, and returns the disk's error.
+func (f *Folder) Failed() error {
+	<-f.over
+	return f.err
+}
 
 func (f *Folder) free() error { f.lock.Release(); return nil }
 
-// Close closes the folder. Failed must not have been read.
+// Close closes the folder.
 func (f *Folder) Close() error {
 	f.end()
-	return errors.Join(<-f.done, f.log.Close(), f.free())
+	return errors.Join(f.Failed(), f.log.Close(), f.free())
 }
 
 // Gone is the set of recipients that the desk in a folder has deleted. Any goroutine may ask it.

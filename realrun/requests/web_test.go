@@ -431,8 +431,7 @@ func TestBrowsers(t *testing.T) {
 func TestBrokenDesk(t *testing.T) {
 	h := start(t, nil)
 	h.desk.end() // as after a failed disk: nothing is kept any more
-	<-h.desk.done
-	h.desk.done <- nil
+	h.desk.Failed()
 	if code, page := h.ask("POST", "/u/"+h.ticket(mail.ToLeave, 7, 0), form, oneClick); code != 503 ||
 		strings.Contains(page, "no more mail") {
 		t.Errorf("got %d\n%s", code, page)

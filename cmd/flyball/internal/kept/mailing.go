@@ -60,6 +60,9 @@ func ReturnPaths(dir string) (date time.Time, key mail.Key, err error) {
 	return k.Date, k.Secret, nil
 }
 
+// Requests returns the folder, in the folder of a mailing, with what its recipients have asked for.
+func Requests(dir string) string { return filepath.Join(dir, "requests") }
+
 // Name names a mailing among others: no two have the same key.
 func (k Mailing) Name() string { return fmt.Sprintf("mailing %.6x", sha256.Sum256(k.Secret[:])) }
 

@@ -222,7 +222,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 		if err := state.Barred(r.mailing, q.Suppress); err != nil {
 			return nil, err
 		}
-		isSuppressed, err := r.ends.store.suppressed(ctx, cancel)
+		isSuppressed, err := q.suppressed(ctx, r, cancel)
 		if err != nil {
 			return nil, err
 		}

@@ -2,8 +2,11 @@ package live
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +18,11 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/lists"
 	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/mail"
+	"flyball/realrun/requests"
 )
 
 // holding is an SMTP server that holds the dialogue about one recipient, and keeps whose messages it has whole.
@@ -57,6 +63,83 @@ func (s *heldSession) Data(r io.Reader) error {
 	defer s.of.mu.Unlock()
 	s.of.got = append(s.of.got, s.to)
 	return nil
+}
+
+// A recipient who leaves by one click while the message is on its way does not get it, and the run says so. The others
+// get theirs, with a link of their own (RFC 8058).
+func TestLeavesDuringTheRun(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	h := &holding{who: "bob@good.example", held: make(chan struct{}), released: make(chan struct{})}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	receiver := smtp.NewServer(h)
+	go receiver.Serve(listener)
+	defer receiver.Close()
+	q := Default()
+	q.From.Arg, q.List = file("held.toml", heldScenario),
+		file("people.csv", "email\nann@good.example\nbob@good.example\ncid@good.example\n")
+	q.Template = file("letter.txt", "From: news@sender.example\nSubject: s\n"+
+		"List-Unsubscribe: https://sender.example/u\n\nHello.\n")
+	q.Receiver, q.Dir, q.Keep = listener.Addr().String(), filepath.Join(dir, "run"), task.KeepYes
+	q.State = filepath.Join(dir, "state")
+	clicked := func() error {
+		_, key, err := kept.ReturnPaths(q.State)
+		if err != nil {
+			return err
+		}
+		desk, err := requests.OpenFolder(kept.Requests(q.State), key, false)
+		if err != nil {
+			return err
+		}
+		defer desk.Close()
+		cfg := requests.Default()
+		cfg.Jobs = []requests.Job{{Name: "news", Key: key, Desk: desk.Desk}}
+		s, err := requests.New(cfg)
+		if err != nil {
+			return err
+		}
+		web, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		go s.Serve(t.Context(), web, nil)
+		ticket := key.AppendTicket(nil, mail.Ticket{Purpose: mail.ToLeave, Job: key.Mark(), Rcpt: 1,
+			Number: uint32(time.Now().Unix() / 86400)})
+		r, err := http.PostForm(fmt.Sprintf("http://%s/u/%s", web.Addr(), ticket),
+			url.Values{"List-Unsubscribe": {"One-Click"}})
+		if err == nil && r.StatusCode != 200 {
+			err = errors.New(r.Status)
+		}
+		return err
+	}
+	go func() {
+		defer close(h.released)
+		<-h.held
+		if err := clicked(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second) // ten times what the gate may need, for a busy machine
+	}()
+	out, err := q.Do(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(h.got)
+	if want := []string{"ann@good.example", "cid@good.example"}; !slices.Equal(h.got, want) {
+		t.Errorf("mailed %q, want %q", h.got, want)
+	}
+	if out.Report.Totals.Suppressed != 1 {
+		t.Errorf("%d suppressed, want 1", out.Report.Totals.Suppressed)
+	}
 }
 
 const heldScenario = `schema_version = 1
