@@ -84,6 +84,7 @@ func TestServe(t *testing.T) {
 	events := make(chan requests.Event, 100)
 	q.Tell = func(e requests.Event) { events <- e }
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- q.Do(ctx) }()
 	var where [2]string
