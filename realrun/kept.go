@@ -3,9 +3,7 @@ package realrun
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
-	"time"
 
 	"flyball/engine"
 	"flyball/engine/remote"
@@ -53,19 +51,11 @@ type kept struct {
 	memories []memory // by role: the delivering servers, and the governing role if there is one
 	runs     []Begun  // of the mailing, this one too
 	forgot   bool     // what earlier runs have learned is in another form
-	at       vt.Time  // of the last fact
 
-	fresh   []journal.Entry // facts that are not in the journal
-	durable uint64          // number of the last record that is durable
-	wanted  uint64          // number of the last record that has to be durable soon
-	since   time.Time       // when it was written
-	held    []held
-	dots    []heldDot
-	waits   []int    // by role: held outboxes
-	places  []places // by role: where its facts are
-	sync    chan struct{}
-	synced  chan synced
-	syncing bool
+	group  *journal.Group
+	held   []held
+	dots   []heldDot
+	places []places // by role: where its facts are
 }
 
 // Doubt is an attempt that may have been accepted, though no reply to its final dot is known.
@@ -78,7 +68,6 @@ type Doubt struct {
 
 // held are messages that wait until a record is durable.
 type held struct {
-	role   mail.Server
 	record uint64
 	send   []engine.Message
 }
@@ -90,18 +79,11 @@ type heldDot struct {
 	dot    engine.Dot
 }
 
-// synced is the end of a Sync.
-type synced struct {
-	record uint64
-	err    error
-}
-
 // keep replaces the delivering servers of roles by those that keep their facts, and has them recover.
 func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.Arrival, scale float64,
 	k Keeping) (now vt.Time, err error) {
 	v := &kept{Keeping: k, roles: r, barred: map[mail.Recipient]bool{},
-		list: list, work: s.Submissions(list.Len()), durable: k.Journal.Records(),
-		sync: make(chan struct{}, 1), synced: make(chan synced, 1), gate: newGate()}
+		list: list, work: s.Submissions(list.Len()), gate: newGate()}
 	governors, cluster, err := s.Governors(witness{r.shared, v, mail.Server(len(r.machines))}, r.nearly)
 	if err != nil {
 		return 0, err
@@ -136,7 +118,7 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 	}
 	v.sender = sender.New(cfg)
 	r.kept = v
-	v.waits, v.places = make([]int, r.number()), make([]places, r.number())
+	v.places = make([]places, r.number())
 	now, err = v.recover()
 	v.runs = append(v.runs, Begun{now, scale})
 	v.note(now, r.numberOf(engine.Address{Role: engine.Sender}), engine.Run{Scale: scale})
@@ -174,7 +156,7 @@ func (v *kept) recover() (now vt.Time, err error) {
 			v.doubt(number, f)
 		}
 	}
-	v.at = now
+	v.group = journal.NewGroup(v.Journal, now)
 	for i := range facts {
 		role, durable := v.roles.role(mail.Server(i)).(engine.Durable)
 		if durable {
@@ -280,7 +262,8 @@ func (v *kept) doubt(server mail.Server, f engine.Outcome) {
 	}
 }
 
-// hold keeps the facts of an outbox, and reports whether what rests on facts has to wait.
+// hold keeps the facts of an outbox, and reports whether its messages wait: until all facts are durable that a role has
+// written.
 func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 	v.learned(now, number)
 	at := &v.places[number]
@@ -296,22 +279,18 @@ func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 		}
 	}
 	for _, d := range out.Dots {
-		if record := at.of(d.After, v.Journal.Records()+1); d.Send && record > v.durable {
+		if record := at.of(d.After, v.Journal.Records()+1); d.Send && record > v.group.Durable() {
 			v.dots = append(v.dots, heldDot{number, record, d})
 		} else {
 			v.decide(now, number, d)
 		}
 	}
-	if len(out.Write) == 0 && v.waits[number] == 0 {
+	record := v.group.Record()
+	if record <= v.group.Durable() {
 		return false
 	}
 	if len(out.Send) > 0 {
-		record := v.Journal.Records()
-		if v.unwritten() {
-			record++
-		}
-		v.waits[number]++
-		v.held = append(v.held, held{number, record, slices.Clone(out.Send)})
+		v.held = append(v.held, held{record, slices.Clone(out.Send)})
 	}
 	return true
 }
@@ -324,96 +303,55 @@ func (v *kept) decide(now vt.Time, number mail.Server, d engine.Dot) {
 	}
 }
 
-// soon is when facts become durable on which nothing waits.
-const soon = 5 * time.Millisecond
-
 // flush writes all facts to the journal in one record, lets dots pass whose marks are among them, and begins to make
 // everything durable if something waits for it. An outcome waits for the next attempt that comes to the gate, or for a
 // short time.
 func (v *kept) flush() {
-	if len(v.fresh) > 0 {
-		record, err := v.Journal.Write(v.fresh)
-		if err != nil {
-			v.Broken(err)
-		} else {
-			if v.unwritten() {
-				v.wanted, v.since = record, time.Now()
-			}
-			for i := range v.places {
-				v.places[i].put(record)
-			}
-			reached("written")
+	if record, err := v.group.Write(); err != nil {
+		v.Broken(err)
+		v.gate.open(false)
+	} else if record > 0 {
+		for i := range v.places {
+			v.places[i].put(record)
 		}
-		v.fresh = v.fresh[:0]
-		v.gate.open(err == nil)
+		reached("written")
+		v.gate.open(true)
 	}
-	if !v.syncing && v.Journal.Err() == nil && (len(v.held)+len(v.dots) > 0 || v.due() == 0) {
-		v.syncing = true
-		v.sync <- struct{}{}
-	}
-}
-
-// due returns the time until facts are to be made durable on which nothing waits.
-func (v *kept) due() time.Duration {
-	if v.syncing || v.durable >= v.wanted {
-		return math.MaxInt64
-	}
-	return max(0, soon-time.Since(v.since))
-}
-
-// isMark reports whether an entry is the mark of a final dot, which may be lost with the power.
-func isMark(e journal.Entry) bool {
-	_, ok := e.Fact.(engine.Dotted)
-	return ok
-}
-
-// unwritten reports whether facts are not in the journal, apart from marks.
-func (v *kept) unwritten() bool {
-	return slices.ContainsFunc(v.fresh, func(e journal.Entry) bool { return !isMark(e) })
+	v.group.Sync(len(v.held)+len(v.dots) > 0)
 }
 
 // shut refuses all attempts at the gate from now on, also those whose marks are to be written: these are not.
 func (v *kept) shut() {
-	v.fresh = slices.DeleteFunc(v.fresh, isMark)
+	v.group.DropMarks()
 	v.gate.close()
 }
 
 // release does what has waited for a Sync that has ended.
-func (v *kept) release(now vt.Time, s synced) {
-	v.syncing = false
-	if s.err != nil {
-		v.Broken(s.err)
+func (v *kept) release(now vt.Time, s journal.Synced) {
+	if err := v.group.Take(s); err != nil {
+		v.Broken(err)
 		return
 	}
 	reached("durable")
-	v.durable = s.record
+	durable := v.group.Durable()
 	for i := range v.places {
-		v.places[i].keep(v.durable)
+		v.places[i].keep(durable)
 	}
 	rest := v.dots[:0]
 	for _, h := range v.dots {
-		if h.record <= v.durable {
+		if h.record <= durable {
 			v.decide(now, h.role, h.dot)
 		} else {
 			rest = append(rest, h)
 		}
 	}
 	v.dots = rest
-	for len(v.held) > 0 && v.held[0].record <= v.durable {
+	for len(v.held) > 0 && v.held[0].record <= durable {
 		h := v.held[0]
 		v.held = v.held[1:]
-		v.waits[h.role]--
 		for _, m := range h.send {
 			v.roles.receive(now, m)
 		}
-	}
-}
-
-// syncs makes records durable until sync is closed.
-func (v *kept) syncs() {
-	for range v.sync {
-		record, err := v.Journal.Sync()
-		v.synced <- synced{record, err}
 	}
 }
 

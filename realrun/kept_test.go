@@ -379,7 +379,7 @@ func TestPausedAtTheGate(t *testing.T) {
 			kept := r.roles.kept
 			atRest := func(s Status) bool { // none of them waits for the disk
 				all := s.Servers[0].Allocated
-				return all > 0 && s.Waiting == all && len(kept.held) == 0 && !kept.syncing
+				return all > 0 && s.Waiting == all && len(kept.held)+len(kept.dots) == 0
 			}
 			until(r, atRest)
 			dots := b.dots.Load()
@@ -644,7 +644,7 @@ func TestMarkIsWritten(t *testing.T) {
 			t.Fatal(err)
 		}
 		disk.most = most
-		v := &kept{Keeping: Keeping{Journal: j, Broken: func(error) {}}, gate: newGate(), sync: make(chan struct{}, 1)}
+		v := &kept{Keeping: Keeping{Journal: j, Broken: func(error) {}}, gate: newGate(), group: journal.NewGroup(j, 0)}
 		answer := make(chan bool, 1)
 		v.gate.take(ask{mail.Attempt{Gen: 1}, answer})
 		v.decide(0, 0, engine.Dot{Gen: 1, Send: true, Until: 1, Mark: engine.Dotted{}})

@@ -57,11 +57,9 @@ func (w witness) Interval(now vt.Time, s mail.Server, i engine.Interval) {
 	w.Observer.Interval(now, s, i)
 }
 
-// note keeps a fact of a role, or of this shell about it. A fact that is about an earlier time, as an interval is for
-// which a verdict came late, has the time of the fact before it.
+// note keeps a fact of a role, or of this shell about it.
 func (v *kept) note(now vt.Time, number mail.Server, f engine.Fact) {
-	v.at = max(v.at, now)
-	v.fresh = append(v.fresh, journal.Entry{At: v.at, Role: v.address(number), Fact: f})
+	v.group.Note(now, v.address(number), f)
 }
 
 // learned keeps what a role has learned, if that has changed.

@@ -22,6 +22,7 @@ import (
 	"flyball/internal/hist"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/realrun/journal"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -207,12 +208,10 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 	r.began = time.Now()
 	r.cpu.load()
 	var asks chan ask
-	var durable chan synced
+	var durable <-chan journal.Synced
 	kept := r.roles.kept
 	if kept != nil {
-		asks, durable = kept.gate.asks, kept.synced
-		go kept.syncs()
-		defer close(kept.sync)
+		asks, durable = kept.gate.asks, kept.group.Ended()
 		kept.bar(r.now())
 		kept.submit(r.now())
 		kept.flush()
@@ -223,7 +222,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 	for !r.done() && !stopped {
 		var e ending
 		var q ask
-		var d synced
+		var d journal.Synced
 		var call func(vt.Time)
 		var got, asked, safe bool
 		select {
@@ -280,7 +279,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 		idle := time.Duration(float64(r.nextWake()-r.now()) / r.scale)
 		if kept != nil {
 			kept.flush()
-			idle = min(idle, kept.due())
+			idle = min(idle, kept.group.Due())
 		}
 		timer.Reset(idle)
 		if progress != nil && time.Since(shown) > 100*time.Millisecond {
@@ -365,7 +364,7 @@ func (r *Runner) closeGate() {
 			r.last(now(), e)
 		case q := <-kept.gate.asks:
 			kept.gate.take(q)
-		case d := <-kept.synced:
+		case d := <-kept.group.Ended():
 			kept.release(now(), d)
 		case call := <-r.calls:
 			call(now())
@@ -379,12 +378,12 @@ func (r *Runner) closeGate() {
 // finish makes everything durable.
 func (r *Runner) finish(now vt.Time) {
 	kept := r.roles.kept
-	for kept.flush(); kept.syncing || kept.durable < kept.wanted && kept.Journal.Err() == nil; kept.flush() {
-		if kept.syncing {
-			kept.release(now, <-kept.synced)
-		} else {
-			kept.since = time.Time{} // now
+	for kept.flush(); ; kept.flush() {
+		d, more := kept.group.Last()
+		if !more {
+			return
 		}
+		kept.release(now, d)
 	}
 }
 
