@@ -24,6 +24,7 @@ import (
 // Server is the role of one delivering server.
 type Server struct {
 	cfg     Config
+	list    *mail.List // it may grow
 	machine *delivery.Machine
 	out     *engine.Outbox // of the input that is being processed
 	boot    uint64
@@ -94,17 +95,25 @@ type attempt struct {
 	ends  []uint64 // numbers of the facts that are the last outcomes of the process, at most Ahead
 }
 
-// New returns a server at time 0 without any facts.
+// New returns a server at time 0 without any facts. The list may grow later, before a part of it is transferred that it
+// did not have.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Server {
-	s := &Server{cfg: cfg, swept: vt.Never, intents: map[mail.Recipient]uint64{}}
+	s := &Server{cfg: cfg, list: list, swept: vt.Never, intents: map[mail.Recipient]uint64{}}
 	if cfg.Counts {
 		obs = &counter{obs, s}
 	} else {
-		s.rows = make([]row, list.Len())
+		s.grow(mail.Recipient(list.Len()))
 		obs = watcher{s, obs}
 	}
 	s.machine = delivery.New(cfg.Delivery, list, gov, obs)
 	return s
+}
+
+// grow makes sure that there is a row of each recipient before end.
+func (s *Server) grow(end mail.Recipient) {
+	if n := int(end) - len(s.rows); n > 0 {
+		s.rows = append(s.rows, make([]row, n)...)
+	}
 }
 
 // Halt stops or resumes all final dots, whatever the leases say.

@@ -1,6 +1,8 @@
 package remote
 
 import (
+	"slices"
+
 	"flyball/engine"
 	"flyball/internal/mail"
 )
@@ -31,11 +33,11 @@ func (s *Server) seek() {
 }
 
 // take begins a subset whose part of the list is here now. A part that does not fit its digest is
-// not taken; it will be transferred again.
+// not taken; it will be transferred again; so is one with places that the list does not have yet.
 func (s *Server) take(t engine.Transfer) {
 	v := s.find(t.Subset)
 	if v == nil {
-		if engine.DigestOf(t.Part) != t.Digest {
+		if engine.DigestOf(t.Part) != t.Digest || s.beyond(t.Part) {
 			return
 		}
 		took := engine.Took{Subset: t.Subset, Part: t.Part, Terms: t.Terms}
@@ -44,6 +46,11 @@ func (s *Server) take(t engine.Transfer) {
 		s.keptTill = s.now // what was kept for the mailing is used now
 	}
 	s.tell(v)
+}
+
+// beyond reports whether some places of a part are not in the list.
+func (s *Server) beyond(part string) bool {
+	return slices.ContainsFunc(engine.UnpackParts(part), func(p engine.Part) bool { return int(p.To) > s.list.Len() })
 }
 
 // add has the recipients of a subset from now on. A recipient of an older subset that is final
@@ -59,6 +66,7 @@ func (s *Server) add(t engine.Took) *subset {
 		return v
 	}
 	for _, p := range engine.UnpackParts(t.Part) {
+		s.grow(p.To)
 		for r := p.From; r < p.To; r++ {
 			w := &s.rows[r]
 			if w.of != nil && w.of.Job == v.Job && w.of.Epoch > v.Epoch {
@@ -119,6 +127,7 @@ func (s *Server) start(b engine.Start) {
 // bar makes a recipient get nothing any more, or lets the recipient get mail again.
 func (s *Server) bar(number uint64, c engine.Change) {
 	s.barred = number
+	s.grow(c.Rcpt + 1)
 	s.rows[c.Rcpt].barred = !c.Add
 }
 

@@ -40,6 +40,16 @@ func SyntheticList(count int, shares []float64, key rng.Key) List {
 // ReadList returns a list with the given destination of each recipient.
 func ReadList(dest []Destination) List { return List{count: len(dest), dest: dest} }
 
+// Put sets the destinations of recipients from first on, in a list that was read. The list grows as far as it must;
+// recipients in between have destination 0 until theirs are set.
+func (l *List) Put(first Recipient, dest []Destination) {
+	if end := int(first) + len(dest); end > l.count {
+		l.dest = append(l.dest, make([]Destination, end-l.count)...)
+		l.count = end
+	}
+	copy(l.dest[first:], dest)
+}
+
 // Synthetic reports whether destinations are drawn by shares, in the order of recipients.
 func (l *List) Synthetic() bool { return l.cum != nil && l.deal == nil }
 
@@ -94,6 +104,9 @@ func (l *List) InOrder(place Recipient, four *Four) (Recipient, Destination) {
 		r := l.deal.recipient(place)
 		return r, l.Destination(r)
 	}
+	if l.dest != nil {
+		return place, l.dest[place]
+	}
 	if four.number != uint32(place>>2)+1 {
 		l.read(place, four)
 	}
@@ -103,10 +116,7 @@ func (l *List) InOrder(place Recipient, four *Four) (Recipient, Destination) {
 // read sets four to recipient r and its neighbours.
 func (l *List) read(r Recipient, four *Four) {
 	four.number = uint32(r>>2) + 1
-	switch {
-	case l.dest != nil:
-		copy(four.dest[:], l.dest[r&^3:])
-	case len(l.cum) > 1:
+	if len(l.cum) > 1 {
 		for i, word := range l.block(r) {
 			four.dest[i] = l.drawn(word)
 		}
