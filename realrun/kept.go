@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"flyball/engine"
 	"flyball/engine/remote"
@@ -22,7 +23,10 @@ type Keeping struct {
 	Late    []mail.Recipient // who get nothing any more, though they are recipients
 	Boot    uint64           // names the time from the last start of the operating system to the next
 	// Ahead is the number of messages of a session whose intents may be durable while their outcomes are not. 0: 1.
-	Ahead  int
+	Ahead int
+	// Zero is time zero of a server alone (NewServer) whose journal is new; the zero value: now. Where one governor decides
+	// for several servers, these and the governor have the same time zero, and so the same intervals.
+	Zero   time.Time
 	window int         // most recipients of a subset in doubt, see remote.Config; 0: its default
 	Broken func(error) // called when a fact cannot be kept; must stop the run
 	// Suppressed reports whether a recipient must get nothing, for a reason that came from outside of the run. It is
@@ -35,8 +39,8 @@ type Keeping struct {
 // waits until the fact is durable: final dots and messages. All facts that wait become durable together.
 type kept struct {
 	Keeping
-	sender  *sender.Server
-	remotes []*remote.Server
+	sender  *sender.Server   // nil: it is elsewhere
+	remotes []*remote.Server // nil: it is elsewhere
 	roles   *roles
 	list    *mail.List
 	work    []engine.Submitted
@@ -47,6 +51,7 @@ type kept struct {
 	barred     map[mail.Recipient]bool // by earlier runs
 	bars       uint64                  // number of them
 	suppressed uint64                  // recipients who got nothing since they are barred
+	handed     uint64                  // recipients of all subsets that were taken
 
 	memories []memory // by role: the delivering servers, and the governing role if there is one
 	runs     []Begun  // of the mailing, this one too
@@ -79,31 +84,65 @@ type heldDot struct {
 	dot    engine.Dot
 }
 
-// keep replaces the delivering servers of roles by those that keep their facts, and has them recover.
-func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.Arrival, scale float64,
-	k Keeping) (now vt.Time, err error) {
-	v := &kept{Keeping: k, roles: r, barred: map[mail.Recipient]bool{},
-		list: list, work: s.Submissions(list.Len()), gate: newGate()}
+// keep replaces the delivering servers of roles by those that keep their facts, with a sending server unless it is
+// elsewhere, and has them recover. They go on at a time, or at the time of the last fact if it is later. opened, unless
+// it is nil, begins the journal.
+func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.Arrival, scale float64, k Keeping,
+	from vt.Time, opened engine.Fact) (now vt.Time, err error) {
+	v := &kept{Keeping: k, roles: r, barred: map[mail.Recipient]bool{}, list: list, gate: newGate(),
+		remotes: make([]*remote.Server, len(r.machines)), memories: make([]memory, len(r.machines))}
 	governors, cluster, err := s.Governors(witness{r.shared, v, mail.Server(len(r.machines))}, r.nearly)
 	if err != nil {
 		return 0, err
 	}
 	r.governors = governors
-	v.memories = make([]memory, len(r.machines))
-	if r.cluster = cluster; cluster != nil {
+	if r.cluster = nil; r.elsewhere == nil && cluster != nil {
+		r.cluster = cluster
 		v.memories = append(v.memories, memory{})
 	}
 	wall := vt.Span(max(1, scale)) // the roles' own times are times of the clock on the wall
 	for i := range r.machines {
+		if !r.has(engine.Address{Role: engine.Remote, Server: mail.Server(i)}) {
+			continue
+		}
 		cfg := remote.Default(s.Engine(mail.Server(i)))
+		if r.elsewhere != nil {
+			cfg.Delivery.Most = min(cmp.Or(cfg.Delivery.Most, mostProcesses), mostProcesses)
+		}
 		cfg.Resend, cfg.Stall = s.Retry.Spelled().Ambiguous == "resend", max(cfg.Stall*wall, s.Stall())
 		cfg.Lease, cfg.Hold = cfg.Lease*wall, cfg.Hold*wall
 		cfg.Suppressed = k.Suppressed
 		cfg.Ahead, cfg.Window = max(1, k.Ahead), cmp.Or(k.window, cfg.Window)
-		v.remotes = append(v.remotes, remote.New(cfg, list, governors[i],
-			witness{r.observer(i), v, mail.Server(i)}))
+		v.remotes[i] = remote.New(cfg, list, governors[i], witness{r.observer(i), v, mail.Server(i)})
 		r.machines[i] = v.remotes[i]
 	}
+	if r.elsewhere == nil {
+		v.work, v.sender = s.Submissions(list.Len()), v.sends(s, parts, wall)
+	}
+	r.kept = v
+	if r.elsewhere == nil {
+		r.here = upTo(r.number())
+	}
+	v.places = make([]places, r.number())
+	if n := len(k.Before); n > 0 {
+		from = max(from, k.Before[n-1].At)
+	}
+	v.group = journal.NewGroup(k.Journal, from)
+	first := r.here[len(r.here)-1] // the sending server, if it is here
+	if opened != nil {
+		v.note(from, first, opened)
+	}
+	if err = v.recover(from); err != nil {
+		return 0, err
+	}
+	v.runs = append(v.runs, Begun{from, scale})
+	v.note(from, first, engine.Run{Scale: scale})
+	return from, nil
+}
+
+// sends returns the sending server.
+func (v *kept) sends(s *scenarios.Scenario, parts []scenarios.Arrival, wall vt.Span) *sender.Server {
+	r := v.roles
 	cfg := sender.Default(len(r.machines))
 	cfg.Check, cfg.Lease, cfg.Patience, cfg.Stall = cfg.Check*wall, cfg.Lease*wall, cfg.Patience*wall,
 		max(cfg.Stall*wall, s.Stall())
@@ -116,36 +155,31 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 		}
 		return all
 	}
-	v.sender = sender.New(cfg)
-	r.kept = v
-	v.places = make([]places, r.number())
-	now, err = v.recover()
-	v.runs = append(v.runs, Begun{now, scale})
-	v.note(now, r.numberOf(engine.Address{Role: engine.Sender}), engine.Run{Scale: scale})
-	return now, err
+	return sender.New(cfg)
 }
 
-// recover gives the roles what they wrote before, and returns the time at which they go on.
-func (v *kept) recover() (now vt.Time, err error) {
+// recover gives the roles what they wrote before. They go on at a time.
+func (v *kept) recover(now vt.Time) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: its facts do not follow from each other: %v", journal.ErrDamaged, p)
 		}
 	}()
 	facts := make([][]engine.Fact, v.roles.number())
+	last := vt.Time(0)
 	for _, e := range v.Before {
-		if e.At < now {
-			return 0, fmt.Errorf("%w: got a fact of %v at %v after %v", journal.ErrDamaged, e.Role, e.At, now)
+		if e.At < last {
+			return fmt.Errorf("%w: got a fact of %v at %v after %v", journal.ErrDamaged, e.Role, e.At, last)
 		}
-		now = e.At
+		last = e.At
 		if ours, err := v.saw(e); err != nil {
-			return 0, err
+			return err
 		} else if ours {
 			continue
 		}
 		number := v.roles.numberOf(e.Role)
 		if _, ok := v.roles.role(number).(engine.Durable); !ok || int(number) >= len(facts) {
-			return 0, fmt.Errorf("%w: got a fact of %v", journal.ErrDamaged, e.Role)
+			return fmt.Errorf("%w: got a fact of %v", journal.ErrDamaged, e.Role)
 		}
 		facts[number] = append(facts[number], e.Fact)
 		if f, ok := e.Fact.(engine.Barred); ok && e.Role.Role == engine.Sender {
@@ -156,24 +190,23 @@ func (v *kept) recover() (now vt.Time, err error) {
 			v.doubt(number, f)
 		}
 	}
-	v.group = journal.NewGroup(v.Journal, now)
-	for i := range facts {
-		role, durable := v.roles.role(mail.Server(i)).(engine.Durable)
+	for _, i := range v.roles.here {
+		role, durable := v.roles.role(i).(engine.Durable)
 		if durable {
 			role.Recover(now, v.Boot, facts[i], &v.roles.out)
 		}
-		if err := v.remember(mail.Server(i)); err != nil {
-			return 0, err
+		if err := v.remember(i); err != nil {
+			return err
 		}
 		if !durable {
 			continue
 		}
 		for _, f := range v.roles.out.Write {
-			v.observe(journal.Entry{At: now, Role: v.address(mail.Server(i)), Fact: f})
+			v.observe(journal.Entry{At: now, Role: v.address(i), Fact: f})
 		}
-		v.roles.settle(now, mail.Server(i))
+		v.roles.settle(now, i)
 	}
-	return now, nil
+	return nil
 }
 
 // bar lets those get nothing any more who have asked for that since the last run.
@@ -252,6 +285,7 @@ func (v *kept) observe(e journal.Entry) {
 
 func (v *kept) took(now vt.Time, server mail.Server, f engine.Took) {
 	for _, p := range engine.UnpackParts(f.Part) {
+		v.handed += uint64(p.To - p.From)
 		v.roles.records[server].HandsOver(now, uint64(p.To-p.From))
 	}
 }
@@ -362,8 +396,10 @@ var reached = func(point string) {}
 func (v *kept) halt(now vt.Time, on bool) {
 	v.paused = on
 	for i, r := range v.remotes {
-		r.Halt(on)
-		if !on {
+		if r == nil {
+			continue
+		}
+		if r.Halt(on); !on {
 			v.roles.wake(now, mail.Server(i), nil)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/realrun/station"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -22,7 +23,10 @@ import (
 // through one of the methods complete, receive, wake and stop, which deliver the
 // resulting messages until no role has one to send.
 type roles struct {
-	machines []engine.Trier                    // delivering servers
+	here      []mail.Server   // numbers of the roles in this process, see role
+	elsewhere station.Carrier // takes messages to other roles; nil: all are here
+
+	machines []engine.Trier                    // delivering servers; nil: it is elsewhere
 	planner  *scenarios.Planner                // of a run that learns; else nil
 	cluster  *governing.Cluster                // nil if every server decides by itself
 	records  []*runlog.Recorder                // of each machine
@@ -69,6 +73,7 @@ func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*role
 	}
 	r.governors = governors
 	r.cluster = cluster
+	defer func() { r.here = upTo(r.number()) }()
 	for i, gov := range governors {
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
 		rec.Sends(sending)
@@ -84,6 +89,14 @@ func (r *roles) observer(server int) engine.Observer {
 		return r.records[server]
 	}
 	return &proximity.Witness{Observer: r.records[server], Seen: r.planner.Seen(server), Way: &r.end}
+}
+
+// upTo returns the numbers from 0 to below n.
+func upTo(n int) (all []mail.Server) {
+	for i := range n {
+		all = append(all, mail.Server(i))
+	}
+	return all
 }
 
 // begin sets the starts of campaigns in the records, and returns their parts.
@@ -118,7 +131,7 @@ func (r *roles) record() *runlog.Recorder {
 	return runlog.Merge(append(slices.Clone(r.records), r.shared))
 }
 
-// number returns the number of roles.
+// number returns the number of roles in all processes.
 func (r *roles) number() int {
 	n := len(r.machines)
 	if r.cluster != nil {
@@ -130,7 +143,7 @@ func (r *roles) number() int {
 	return n
 }
 
-// role returns a role by its number: a server, after the last one the cluster, if there is one, and then the sending
+// role returns a role of this process by its number: a server, after the last one the cluster, if there is one, and then the sending
 // server of a run that keeps its facts.
 func (r *roles) role(number mail.Server) engine.Role {
 	switch {
@@ -153,11 +166,16 @@ func (r *roles) numberOf(a engine.Address) mail.Server {
 	return a.Server
 }
 
+// has reports whether the role with an address is in this process.
+func (r *roles) has(a engine.Address) bool {
+	return r.elsewhere == nil || (a.Role == engine.Remote || a.Role == engine.Delivery) && a.Server == r.here[0]
+}
+
 // nextWake returns the first time at which a role must be woken.
 func (r *roles) nextWake() vt.Time {
 	at := vt.Never
-	for i := range r.number() {
-		at = min(at, r.role(mail.Server(i)).NextWake())
+	for _, i := range r.here {
+		at = min(at, r.role(i).NextWake())
 	}
 	return at
 }
@@ -176,6 +194,10 @@ func (r *roles) assign(now vt.Time, a scenarios.Arrival) {
 }
 
 func (r *roles) receive(now vt.Time, m engine.Message) {
+	if !r.has(m.To) {
+		r.elsewhere.Send(m)
+		return
+	}
 	if summary, ok := m.Body.(engine.Summary); ok { // to who asked for the mailing
 		m = engine.Message{To: m.From, Body: engine.Got{UpTo: uint64(summary.Job)}}
 	}

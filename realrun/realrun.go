@@ -23,6 +23,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/realrun/journal"
+	"flyball/realrun/station"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -74,6 +75,7 @@ type Runner struct {
 	over     chan struct{}          // closed at the end of Run
 	base     vt.Time                // when this process began: not 0 if the run goes on
 	stopping bool
+	inbox    *station.Inbox // messages from elsewhere
 }
 
 type slot struct {
@@ -103,18 +105,25 @@ func New(s *scenarios.Scenario, list *mail.List, scale float64, t Transport, wat
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{roles: roles,
-		Late: hist.New(), arrivals: arrivals, transport: t, scale: scale, horizon: vt.Time(s.Horizon),
-		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal, scenario: s, list: list,
-		calls: make(chan func(vt.Time)), over: make(chan struct{}),
-	}
 	// A recipient is in at most one attempt, and a server has no more processes than requested.
 	most := 0
 	for _, c := range s.Campaigns {
 		most = min(most+len(s.Servers)*c.Processes, list.Len())
 	}
-	r.ended = make(chan ending, most)
+	r := newRunner(s, roles, list, scale, t, journal, most)
+	r.arrivals = arrivals
 	return r, nil
+}
+
+// newRunner returns a run of roles with at most most attempts under way at a time.
+func newRunner(s *scenarios.Scenario, roles *roles, list *mail.List, scale float64, t Transport, journal *Journal,
+	most int) *Runner {
+	return &Runner{roles: roles,
+		Late: hist.New(), transport: t, scale: scale, horizon: vt.Time(s.Horizon),
+		total: uint64(list.Len()), slots: map[slot]chan order{}, journal: journal, scenario: s, list: list,
+		calls: make(chan func(vt.Time)), over: make(chan struct{}), inbox: station.NewInbox(),
+		ended: make(chan ending, most),
+	}
 }
 
 // KeepOutcomes makes the run record the outcome of every recipient. It must be called before
@@ -138,7 +147,7 @@ func (r *Runner) Keep(k Keeping) (err error) {
 				r.scenario.Name, r.scenario.Dispatch.Partition)
 		}
 	}
-	r.base, err = r.roles.keep(r.scenario, r.list, r.arrivals, r.scale, k)
+	r.base, err = r.roles.keep(r.scenario, r.list, r.arrivals, r.scale, k, 0, nil)
 	r.arrivals = nil
 	if err == nil {
 		r.roles.kept.gate.asks = make(chan ask, cap(r.ended))
@@ -208,13 +217,17 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 	r.began = time.Now()
 	r.cpu.load()
 	var asks chan ask
+	var came <-chan struct{}
 	var durable <-chan journal.Synced
 	kept := r.roles.kept
 	if kept != nil {
 		asks, durable = kept.gate.asks, kept.group.Ended()
-		kept.bar(r.now())
-		kept.submit(r.now())
+		if kept.sender != nil {
+			kept.bar(r.now())
+			kept.submit(r.now())
+		}
 		kept.flush()
+		came = r.inbox.Came()
 	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -233,6 +246,7 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 		case d = <-durable:
 			safe = true
 		case call = <-r.calls:
+		case <-came:
 		case <-timer.C:
 		case <-ctx.Done():
 			stopped = true
@@ -273,6 +287,9 @@ func (r *Runner) Run(ctx context.Context, progress func(Progress)) (end vt.Time,
 			}
 		}
 		if !stopped {
+			for _, m := range r.inbox.Take() {
+				r.roles.receive(now, m)
+			}
 			r.arrive(now)
 			r.wake(now)
 		}
@@ -313,6 +330,9 @@ func (r *Runner) ask(now vt.Time, q ask) {
 // records their results. It starts no new attempts.
 func (r *Runner) close() vt.Time {
 	r.roles.perform = nil
+	if r.roles.elsewhere != nil {
+		r.roles.elsewhere = new(station.Local) // who is told of its end would take that for the end of the mailing
+	}
 	for _, orders := range r.slots {
 		close(orders)
 	}
@@ -327,7 +347,10 @@ func (r *Runner) close() vt.Time {
 		r.last(now, e)
 	}
 	measured := sync.OnceValue(r.cpu.load)
-	for i := range r.roles.machines {
+	for i, machine := range r.roles.machines {
+		if machine == nil {
+			continue
+		}
 		server := mail.Server(i)
 		r.roles.stop(now, server, r.load(now, server, measured))
 		r.journal.finish(now, server)
@@ -388,7 +411,10 @@ func (r *Runner) finish(now vt.Time) {
 }
 
 func (r *Runner) done() bool {
-	if kept := r.roles.kept; kept != nil {
+	switch kept := r.roles.kept; {
+	case r.roles.elsewhere != nil:
+		return false // another mailing may come
+	case kept != nil:
 		return kept.sender.Done()
 	}
 	for _, m := range r.roles.machines {
@@ -411,8 +437,16 @@ func (r *Runner) nextWake() vt.Time {
 	return at
 }
 
+// all returns the number of recipients: of a server alone, how many were handed over to it, some of them perhaps twice.
+func (r *Runner) all() uint64 {
+	if r.roles.elsewhere != nil {
+		return r.roles.kept.handed
+	}
+	return r.total
+}
+
 func (r *Runner) progress(now vt.Time) Progress {
-	p := Progress{Now: now, Total: r.total}
+	p := Progress{Now: now, Total: r.all()}
 	for _, rec := range r.roles.records {
 		p.Final += rec.Final() + rec.Unreached()
 	}
@@ -444,8 +478,7 @@ func (r *Runner) arrive(now vt.Time) {
 
 func (r *Runner) wake(now vt.Time) {
 	measured := sync.OnceValue(r.cpu.load) // the same interval ends for all machines
-	for i := range r.roles.number() {
-		number := mail.Server(i)
+	for _, number := range r.roles.here {
 		if due := r.roles.role(number).NextWake(); due <= now {
 			r.Late.Record(now.Sub(due))
 			r.roles.wake(now, number, r.load(now, number, measured))

@@ -57,7 +57,7 @@ func (r *Runner) Fail(now vt.Time) {
 // Status returns how far the run is. Only a function of Do may call it.
 func (r *Runner) Status(now vt.Time) Status {
 	rec := r.Record()
-	s := Status{Now: now, Stopping: r.stopping, Total: r.total, Attempts: rec.Attempts(), Forecast: r.Forecast()}
+	s := Status{Now: now, Stopping: r.stopping, Total: r.all(), Attempts: rec.Attempts(), Forecast: r.Forecast()}
 	s.Count[mail.Pending] = s.Total
 	for status := mail.Done; status < mail.Statuses; status++ {
 		s.Count[status] = rec.Count(status)
@@ -72,13 +72,15 @@ func (r *Runner) Status(now vt.Time) Status {
 	for _, d := range rec.Destinations() {
 		s.Deferred = append(s.Deferred, d.First[mail.Pending]+d.Resent[mail.Pending])
 	}
-	for _, v := range r.roles.machines {
+	for _, v := range r.roles.machines { // one that is elsewhere is left out
 		var m *delivery.Machine
 		switch v := v.(type) {
 		case *delivery.Machine:
 			m = v
 		case *remote.Server:
 			m = v.Machine()
+		default:
+			continue
 		}
 		s.Servers = append(s.Servers, ServerStatus{m.Available(), m.Allocated()})
 	}

@@ -31,6 +31,7 @@ type Config struct {
 	Before  []journal.Entry // what the journal had when it was opened
 	Boot    uint64          // names the time from the last start of the operating system to the next
 	Carrier Carrier
+	Zero    time.Time // time zero, of a new journal; the zero value: now
 }
 
 // Station is the shell of one role.
@@ -65,14 +66,19 @@ var ErrOver = errors.New("the station has ended")
 // a role wrote.
 func New(cfg Config) (s *Station, err error) {
 	s = &Station{cfg: cfg, calls: make(chan call), inbox: NewInbox(), over: make(chan struct{})}
-	var facts []engine.Fact
-	if s.clock, facts, err = Recovered(cfg.Address, cfg.Before, time.Now()); err != nil {
+	var opened engine.Fact
+	if s.clock, opened, err = ClockOf(cfg.Address, cfg.Before, cfg.Zero); err != nil {
 		return nil, err
 	}
 	now := s.clock.Now()
 	s.group = journal.NewGroup(cfg.Journal, now)
-	if len(cfg.Before) == 0 {
-		s.group.Note(now, cfg.Address, s.clock.Opened())
+	var facts []engine.Fact
+	if opened != nil {
+		s.group.Note(now, cfg.Address, opened)
+	} else {
+		for _, e := range cfg.Before[1:] {
+			facts = append(facts, e.Fact)
+		}
 	}
 	defer func() {
 		if p := recover(); p != nil {

@@ -15,6 +15,7 @@ import (
 	"flyball/engine"
 	"flyball/engine/sender"
 	"flyball/internal/longtest"
+	"flyball/internal/memdisk"
 	"flyball/internal/vt"
 	"flyball/realrun/journal"
 	"flyball/realrun/station"
@@ -88,7 +89,7 @@ func (p *post) tokens() (all []uint64) {
 }
 
 // open opens a role's journal on a disk, or creates it.
-func open(t *testing.T, d *disk, a engine.Address, role engine.Durable, c station.Carrier) *station.Station {
+func open(t *testing.T, d *memdisk.Disk, a engine.Address, role engine.Durable, c station.Carrier) *station.Station {
 	t.Helper()
 	j, before, err := journal.Open(d, journal.ID{1})
 	if errors.Is(err, journal.ErrMissing) {
@@ -122,10 +123,10 @@ func (c *counter) do(token uint64) func(vt.Time, *engine.Outbox) {
 // call wrote, and what an earlier input wrote if the call itself writes nothing. One Sync serves all that wait.
 func TestNothingBeforeItsFacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, c, p := newDisk(), newCounter(), &post{}
+		d, c, p := memdisk.New(), newCounter(), &post{}
 		s := open(t, d, bounces, c, p)
 		hold := make(chan struct{})
-		d.set(func(d *disk) { d.hold = hold })
+		d.Set(func(d *memdisk.Disk) { d.Hold = hold })
 		c.next = vt.Time(vt.Second)
 		stop := start(t, s)
 		s.Receive(engine.Message{To: bounces, Body: engine.Returned{Token: 1}})
@@ -139,11 +140,11 @@ func TestNothingBeforeItsFacts(t *testing.T) {
 		if got := p.tokens(); len(got) > 0 || len(results) > 0 {
 			t.Fatalf("got messages %v and the end of %d calls while nothing is durable", got, len(results))
 		}
-		before := d.syncs
+		before := d.Syncs
 		close(hold)
 		synctest.Wait()
-		if d.syncs > before+1 {
-			t.Errorf("got %d more flushes for all that waited, want 1", d.syncs-before)
+		if d.Syncs > before+1 {
+			t.Errorf("got %d more flushes for all that waited, want 1", d.Syncs-before)
 		}
 		for range 20 {
 			if err := <-results; err != nil {
@@ -168,7 +169,7 @@ func TestNothingBeforeItsFacts(t *testing.T) {
 // without.
 func TestDroppedAtAnyInstant(t *testing.T) {
 	luck := rand.New(rand.NewPCG(7, 1))
-	d, known := newDisk(), map[uint64]bool{}
+	d, known := memdisk.New(), map[uint64]bool{}
 	token := uint64(0)
 	var at vt.Time
 	for life := range longtest.Or(60, 2000) {
@@ -198,7 +199,7 @@ func TestDroppedAtAnyInstant(t *testing.T) {
 			})
 		}
 		time.Sleep(time.Duration(luck.IntN(300)) * time.Microsecond)
-		d = d.lose(luck.IntN(2) == 0)
+		d = d.Lose(luck.IntN(2) == 0)
 		stop()
 		calls.Wait()
 		for _, n := range p.tokens() {
@@ -224,13 +225,13 @@ func TestDroppedAtAnyInstant(t *testing.T) {
 // A flush that fails ends the station: who waits gets an error, and nothing is sent.
 func TestFailedFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, c, p := newDisk(), newCounter(), &post{}
+		d, c, p := memdisk.New(), newCounter(), &post{}
 		s := open(t, d, bounces, c, p)
 		broken := errors.New("input/output error")
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(t.Context()) }()
 		synctest.Wait()
-		d.set(func(d *disk) { d.fails = broken })
+		d.Set(func(d *memdisk.Disk) { d.Fails = broken })
 		if err := s.Do(t.Context(), c.do(1)); err == nil {
 			t.Error("a call succeeded whose fact is not durable")
 		}
@@ -246,27 +247,27 @@ func TestFailedFlush(t *testing.T) {
 // On a full disk calls fail, messages are lost and times wait. When there is room again all goes on.
 func TestFullDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, c, p := newDisk(), newCounter(), &post{}
+		d, c, p := memdisk.New(), newCounter(), &post{}
 		s := open(t, d, bounces, c, p)
 		start(t, s)
 		if err := s.Do(t.Context(), c.do(1)); err != nil {
 			t.Fatal(err)
 		}
-		d.set(func(d *disk) { d.full = true })
+		d.Set(func(d *memdisk.Disk) { d.Full = true })
 		great := engine.Counted{Token: 2, Changes: strings.Repeat("x", 50_000)}
 		for s.Do(t.Context(), func(_ vt.Time, out *engine.Outbox) { out.Write = append(out.Write, great) }) == nil {
 		} // until the room is used that the journal has already
 		sent := len(p.tokens())
 		s.Receive(engine.Message{To: bounces, Body: engine.Returned{Token: 300}})
 		err := s.Do(t.Context(), func(now vt.Time, out *engine.Outbox) { t.Error("called on a full disk") })
-		if !errors.Is(err, errFull) {
-			t.Errorf("got %v, want %v", err, errFull)
+		if !errors.Is(err, memdisk.ErrFull) {
+			t.Errorf("got %v, want %v", err, memdisk.ErrFull)
 		}
 		time.Sleep(time.Minute)
 		if n := len(p.tokens()); n != sent || c.had[300] {
 			t.Errorf("got %d messages on a full disk, and the input %v", n-sent, c.had[300])
 		}
-		d.set(func(d *disk) { d.full = false })
+		d.Set(func(d *memdisk.Disk) { d.Full = false })
 		if err := s.Do(t.Context(), c.do(400)); err != nil {
 			t.Error(err)
 		}
@@ -276,7 +277,7 @@ func TestFullDisk(t *testing.T) {
 // The clock goes on where the last fact was, and with the time on the wall in between.
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newDisk()
+		d := memdisk.New()
 		var got []vt.Time
 		for range 3 {
 			s := open(t, d, bounces, newCounter(), &post{})
@@ -292,11 +293,21 @@ func TestClock(t *testing.T) {
 		}
 		for since, want := range map[time.Duration]vt.Span{-time.Hour: vt.Minute, // the wall's clock was set back
 			30 * time.Second: vt.Minute, time.Hour: vt.Hour} {
-			opened := engine.Opened{Wall: time.Now().Add(-since).UnixNano()}
-			c, facts, err := station.Recovered(bounces, []journal.Entry{{Role: bounces, Fact: opened},
-				{At: vt.Time(vt.Minute), Role: bounces, Fact: engine.Counted{}}}, time.Now())
-			if now := c.Now(); err != nil || len(facts) != 1 || now != vt.Time(want) {
-				t.Errorf("%v after the creation: got %v, %v and %v, want %v", since, now, facts, err, want)
+			zero := time.Now().Add(-since)
+			before := []journal.Entry{{Role: bounces, Fact: engine.Opened{Wall: zero.UnixNano()}},
+				{At: vt.Time(vt.Minute), Role: bounces, Fact: engine.Counted{}}}
+			for _, given := range []time.Time{{}, zero} {
+				c, opened, err := station.ClockOf(bounces, before, given)
+				if now := c.Now(); err != nil || opened != nil || now != vt.Time(want) {
+					t.Errorf("%v after the creation: got %v, %v and %v, want %v", since, now, opened, err, want)
+				}
+			}
+			if _, _, err := station.ClockOf(bounces, before, zero.Add(1)); err == nil {
+				t.Error("a journal goes on with another time zero")
+			}
+			if c, opened, _ := station.ClockOf(bounces, nil, zero); c.Now() != vt.Time(max(0, since)) ||
+				opened != before[0].Fact {
+				t.Errorf("a new journal begins at %v with %v, want %v after %v", c.Now(), opened, since, zero)
 			}
 		}
 	})
@@ -311,7 +322,7 @@ func TestDamagedJournal(t *testing.T) {
 	stranger := journal.Entry{Role: bounces, Fact: engine.Ended{}} // the role panics
 	for i, all := range [][]journal.Entry{{fact}, {opened, fact, opened}, {opened, late, fact},
 		{opened, other}, {opened, stranger}} {
-		d := newDisk()
+		d := memdisk.New()
 		j, err := journal.Create(d, journal.ID{1})
 		if err != nil {
 			t.Fatal(err)
@@ -327,7 +338,7 @@ func TestDamagedJournal(t *testing.T) {
 // processes and hands them the list once it is submitted.
 func TestSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, a := newDisk(), engine.Address{Role: engine.Sender}
+		d, a := memdisk.New(), engine.Address{Role: engine.Sender}
 		b := engine.Address{Role: engine.Remote}
 		var local station.Local
 		hired, transferred := make(chan engine.Hire, 100), make(chan engine.Transfer, 100)
@@ -352,7 +363,7 @@ func TestSender(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-hired
-		d = d.lose(true)
+		d = d.Lose(true)
 		stop()
 		_, _, stop = live()
 		<-hired // by the second one, from its journal
@@ -360,7 +371,7 @@ func TestSender(t *testing.T) {
 		if got := <-transferred; engine.UnpackParts(got.Part)[0] != (engine.Part{From: 0, To: 100}) {
 			t.Errorf("got %v, want all of the list", got)
 		}
-		d = d.lose(true)
+		d = d.Lose(true)
 		stop()
 		for len(transferred) > 0 {
 			<-transferred
