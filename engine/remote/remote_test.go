@@ -518,3 +518,36 @@ func TestSuppressed(t *testing.T) {
 			told("P600, sent 4s, 2 ended, from 2 on: r3 suppressed")},
 	))
 }
+
+// A part of a list that the server does not have yet is not taken, until the list has grown. Who is barred before that
+// stays so.
+func TestListThatGrows(t *testing.T) {
+	list := mail.ReadList([]mail.Destination{})
+	cfg := Default(delivery.Config{Retry: retry.Default(), Messages: 1, Servers: 1,
+		Interval: governor.Default().Interval})
+	hold := governor.Default()
+	hold.Law, hold.Start = "hold", 3
+	gov, err := governor.New(hold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(cfg, &list, gov, silent{})
+	at := func(in engine.Body) *engine.Outbox {
+		var out engine.Outbox
+		s.Receive(vt.Time(vt.Second), engine.Message{Body: in}, &out)
+		return &out
+	}
+	at(start(0, 0, 0, 1, 6))
+	part := transfer(0, engine.Part{From: 5, To: 7})
+	if out := at(part); len(out.Write)+len(out.Send) > 0 {
+		t.Errorf("got %v for a part that the list does not have", out)
+	}
+	list.Put(5, []mail.Destination{1, 2})
+	if out := at(part); len(out.Write) != 1 {
+		t.Errorf("got %v for a part that the list has", out)
+	}
+	out := at(start(0, vt.Second, 0, 2))
+	if len(out.Start) != 1 || out.Start[0].Rcpt != 5 || out.Start[0].Dest != 1 {
+		t.Errorf("got attempts %v, want one for recipient 5", out.Start)
+	}
+}

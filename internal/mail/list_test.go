@@ -136,3 +136,21 @@ func TestInOrderIsDestination(t *testing.T) {
 		}
 	}
 }
+
+// A list grows by mailings in any order, and a reader that has kept four finds what came after.
+func TestListGrows(t *testing.T) {
+	l := ReadList([]Destination{})
+	var four Four
+	l.Put(6, []Destination{1, 2, 3})
+	if _, d := l.InOrder(6, &four); l.Len() != 9 || d != 1 || l.Destination(0) != 0 {
+		t.Errorf("got %d recipients, the one at 6 for %d", l.Len(), d)
+	}
+	l.Put(4, []Destination{4, 5})
+	l.Put(9, []Destination{6})
+	l.Put(2, nil)
+	for r, want := range []Destination{0, 0, 0, 0, 4, 5, 1, 2, 3, 6} {
+		if _, d := l.InOrder(Recipient(r), &four); d != want || l.Destination(Recipient(r)) != want {
+			t.Errorf("recipient %d goes to %d, want %d", r, d, want)
+		}
+	}
+}
