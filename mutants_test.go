@@ -37,7 +37,7 @@ var checks = []check{
 	{"formulas", []string{"./netmodel/...", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
 	{"names", []string{"./realrun/names", "./realrun/path"}},
-	{"journal", []string{"./realrun/journal"}},
+	{"journal", []string{"./realrun/journal", "./realrun/station"}},
 	{"wire", []string{"./realrun/wire", "./realrun/faulty"}},
 	{"returned", []string{"./internal/returned", "./internal/mail", "./realrun/inbound", "./engine/inbox"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},

@@ -399,7 +399,8 @@ func (v *kept) halt(now vt.Time, on bool) {
 		if r == nil {
 			continue
 		}
-		if r.Halt(on); !on {
+		r.Halt(on)
+		if !on {
 			v.roles.wake(now, mail.Server(i), nil)
 		}
 	}
