@@ -24,8 +24,8 @@ type Keeping struct {
 	Boot    uint64           // names the time from the last start of the operating system to the next
 	// Ahead is the number of messages of a session whose intents may be durable while their outcomes are not. 0: 1.
 	Ahead int
-	// Zero is time zero of a server alone (NewServer) whose journal is new; the zero value: now. Where one governor decides
-	// for several servers, these and the governor have the same time zero, and so the same intervals.
+	// Zero is time zero of a server alone (NewServer) whose journal is new; the zero value: now. Where one governor
+	// decides for several servers, these and the governor have the same time zero, and so the same intervals.
 	Zero   time.Time
 	window int         // most recipients of a subset in doubt, see remote.Config; 0: its default
 	Broken func(error) // called when a fact cannot be kept; must stop the run

@@ -331,7 +331,7 @@ func (r *Runner) ask(now vt.Time, q ask) {
 func (r *Runner) close() vt.Time {
 	r.roles.perform = nil
 	if r.roles.elsewhere != nil {
-		r.roles.elsewhere = new(station.Local) // who is told of its end would take that for the end of the mailing
+		r.roles.elsewhere = new(station.Local) // its end is not the end of an interval of all servers
 	}
 	for _, orders := range r.slots {
 		close(orders)

@@ -326,7 +326,8 @@ func (w *system) judge(reports map[engine.Job]engine.Summary) {
 		sum.Ambiguous += b.Ambiguous
 		sum.Held += b.Held
 	}
-	if missed > 0 || sum.Delivered != delivered || sum.Failed != failed || sum.Suppressed != suppressed || sum.Held > 0 {
+	if missed > 0 || sum.Delivered != delivered || sum.Failed != failed || sum.Suppressed != suppressed ||
+		sum.Held > 0 {
 		w.t.Errorf("%d missed, %d delivered, %d failed, %d suppressed, want as reported: %v", missed, delivered, failed,
 			suppressed, sum)
 	}

@@ -20,8 +20,8 @@ type Clock struct {
 func (c *Clock) Now() vt.Time { return c.base + vt.Time(time.Since(c.began)) }
 
 // ClockOf returns the clock of a station that begins, if its journal had nothing, or goes on. opened is the fact that
-// begins the journal; nil if the journal has it, as its first one. zero is time zero; of the zero value it is now, or as
-// the journal has it. What such a station cannot have written is a journal.ErrDamaged.
+// begins the journal; nil if the journal has it, as its first one. zero is time zero; the zero value: now, or as the
+// journal has it. What such a station cannot have written is a journal.ErrDamaged.
 func ClockOf(role engine.Address, before []journal.Entry, zero time.Time) (c Clock, opened engine.Fact, err error) {
 	c.began = time.Now()
 	begun := engine.Opened{Wall: c.began.UnixNano()}
