@@ -63,6 +63,8 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./realrun/inbound -run '^$$' -fuzz '^FuzzSession$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/requests -run '^$$' -fuzz '^FuzzSession$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/response -run '^$$' -fuzz '^FuzzRequest$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/hybrid -run '^$$' -fuzz '^FuzzSession$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./realrun/hybrid -run '^$$' -fuzz '^FuzzRequest$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/fault -run '^$$' -fuzz '^FuzzParse$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./sim/faulty -run '^$$' -fuzz '^FuzzReadAnswer$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/sink -run '^$$' -fuzz '^FuzzCommands$$' -fuzztime $(N)x -fuzzminimizetime 10x
