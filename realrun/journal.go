@@ -191,7 +191,8 @@ func (p *replay) attempt(content string, now vt.Time, server mail.Server) error 
 	case !ok || gen != c.Gen:
 		return errors.New("want an attempt that is under way")
 	case v.Stage >= mail.Stages || v.Fault == mail.Aborted || v.Fault >= mail.Faults ||
-		(v.Fault == mail.NoFault) != (v.Code >= 200) || v.Code > 599 || v.Took < 0, v.Fault == mail.NoFault && v.Code < 400 && v.Stage != mail.StageDot:
+		(v.Fault == mail.NoFault) != (v.Code >= 200) || v.Code > 599 || v.Took < 0,
+		v.Fault == mail.NoFault && v.Code < 400 && v.Stage != mail.StageDot:
 		return errors.New("want the end of an attempt")
 	}
 	delete(p.under, id)

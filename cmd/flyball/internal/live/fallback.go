@@ -31,7 +31,7 @@ type fallback struct {
 	earlier bool          // an earlier run of the mailing has returned
 	why     string        // a guard has failed, or the share of a canary was delivered
 	servers int           // all
-	trying  int           // of them whose law is that of the record in force
+	trying  int           // of them, with the law of the record in force
 	open    chan struct{} // closed when attempts may be made again; nil: they may
 	stuck   bool          // a return could not be kept: attempts wait until the run has stopped
 }

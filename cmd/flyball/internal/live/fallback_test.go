@@ -12,7 +12,7 @@ import (
 	"flyball/realrun/dial"
 )
 
-// failing is a run that counts how often its servers are told that a guard has failed.
+// failing is a run that counts how often a failed guard ends the trials of its servers.
 type failing struct{ told chan struct{} }
 
 func (f failing) Do(g func(vt.Time)) error { g(0); return nil }
