@@ -141,10 +141,9 @@ func (r *Runner) Keep(k Keeping) (err error) {
 	if p := r.roles.planner; p != nil {
 		r.arrivals = r.roles.begin(p.Plan())
 		if p.Next() < vt.Never {
-			return fmt.Errorf("scenario %s: sender.partition: got %q and campaigns that begin at several times, want "+
-				"one time, or another partition, where facts are kept: what a run has learned before a stop is not "+
-				"among them",
-				r.scenario.Name, r.scenario.Dispatch.Partition)
+			return fmt.Errorf("scenario %s: sender.partition: got %q and campaigns that begin at several times with "+
+				"--state, want one time, another strategy, such as \"shares\", or no --state: what a run has learned "+
+				"before a stop is not kept", r.scenario.Name, r.scenario.Dispatch.Partition)
 		}
 	}
 	r.base, err = r.roles.keep(r.scenario, r.list, r.arrivals, r.scale, k, 0, nil)

@@ -106,3 +106,43 @@ breakers = { %s, after = 1 }
 		})
 	}
 }
+
+// A run has the allowlist that it began with, whatever becomes of the file meanwhile; the next run reads it anew.
+func TestAnAllowlistIsReadOnce(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	got, at := receive(t, "127.0.0.1")
+	_, port, _ := strings.Cut(at, ":")
+	for name, text := range map[string]string{
+		"allow.toml": fmt.Sprintf(`schema_version = 1
+sender = "sender.com"
+allow = [{ networks = ["127.0.0.1"], ports = [%s], domains = ["partner.org"] }]
+caps = { per_day = 100, per_second = 100 }
+`, port),
+		"live.toml":  strings.ReplaceAll(oneDestination, "example.com", "partner.org"),
+		"people.csv": "email\nann@partner.org\nbob@partner.org\ncid@partner.org\n",
+		"letter.txt": "From: news@sender.com\nSubject: Hello\n\nHello.\n",
+	} {
+		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := scenarios.Default()
+	s.Governor.Law, s.Governor.Start = "hold", 1 // one attempt at a time
+	if _, err := promotion.Add(in("p.jsonl"), "", promotion.Record{By: "ann", Shown: promotion.Shown{
+		Scenario: "quickstart", Replications: 10}, Parameters: string(s.Parameters().TOML())}, time.Now,
+		time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"realrun", "-q", in("live.toml"), "--allow", in("allow.toml"), "--promotion", in("p.jsonl"),
+		"--list", in("people.csv"), "--count", "3", "--receiver", at, "--template", in("letter.txt"), "--out", in("out"),
+		"--force"}
+	got.complain.Store(in("allow.toml")) // another text replaces it at the first message
+	if code, out, errout := invoke(t, args...); code != 0 || got.got.Load() != 3 {
+		t.Errorf("exit code %d, %d messages: %s%s, want 3", code, got.got.Load(), out, errout)
+	}
+	if code, out, errout := invoke(t, args...); code != exitInvalid || got.got.Load() != 3 ||
+		!strings.Contains(errout, "allow.toml:1:") {
+		t.Errorf("the next run: exit code %d, %d messages: %s%s", code, got.got.Load(), out, errout)
+	}
+}

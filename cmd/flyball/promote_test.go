@@ -118,6 +118,25 @@ func TestPromotionsAreExported(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d: %s%s, want %s", v.args, code, v.code, out, errout, v.words)
 		}
 	}
+	_, usual, _ := invoke(t, "promote", "--record", file, "--export", "postfix")
+	chain, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a b.jsonl", "-x.jsonl", "a\nb = c.jsonl", "\"q\" 'q' $x;#.jsonl", "\x1b[2J\xff.jsonl"} {
+		odd := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(odd, chain, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errout := invoke(t, "promote", "--record", odd, "--export", "postfix", "--head", rec.Sum)
+		if code != 0 || out != usual {
+			t.Errorf("from %q: exit code %d: %s%s, want what any file gives", name, code, out, errout)
+		}
+		code, out, errout = invoke(t, "promote", "--record", odd, "--export", "postfix") // which has no head beside it
+		if code != exitRefused || strings.Contains(out+errout, "\x1b") {
+			t.Errorf("from %q: exit code %d: %q", name, code, out+errout)
+		}
+	}
 	os.Remove(file)
 	os.Remove(file + ".head")
 	if code, _, errout := invoke(t, "promote", "--record", file, "--export", "postfix"); code == 0 {
