@@ -123,7 +123,8 @@ func TestPromotionsAreExported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"a b.jsonl", "-x.jsonl", "a\nb = c.jsonl", "\"q\" 'q' $x;#.jsonl", "\x1b[2J\xff.jsonl"} {
+	for _, name := range []string{"a b.jsonl", "-x.jsonl", "a\nb = c.jsonl",
+		"\"q\" 'q' $x;#.jsonl", "\x1b[2J\xff.jsonl"} {
 		odd := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(odd, chain, 0o600); err != nil {
 			t.Fatal(err)

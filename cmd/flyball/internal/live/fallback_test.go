@@ -19,8 +19,8 @@ func (f failing) Do(g func(vt.Time)) error { g(0); return nil }
 func (f failing) Fail(vt.Time)             { f.told <- struct{}{} }
 
 // After a guard has failed, no attempt is made until the trials of all servers have ended: the law that fails is in
-// force until then on those that have not returned. A guard that fails while some have returned and others have not makes
-// these return; only when all have, it stops the run.
+// force until then on those that have not returned. A guard that fails while some have returned and others have not
+// makes these return; only when all have, it stops the run.
 func TestAllServersReturnBeforeAttemptsGoOn(t *testing.T) {
 	var stopped error
 	run := failing{make(chan struct{}, 9)}
