@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"flyball/internal/list"
 	"flyball/internal/mail"
 )
 
@@ -23,9 +22,29 @@ const (
 
 // Change is a change of who gets mail, from a server of returned mail or of requests ([0044], [0047]).
 type Change struct {
-	To   mail.Address
+	To mail.Address
+	// Mailing and Place name a recipient in the history instead of To: a person of the list that the mailing was for.
+	Mailing string
+	Place   uint32
+
 	Why  Reason // of one that ends the mail
 	Join bool   // the person asked for mail again, which lifts what the person has asked for before
+	List string // that the person asked for or asked about; empty: all. A dead address and a complaint are about all
+}
+
+// who returns the person of a change, and the list that the change is about.
+func (s *Store) who(ctx context.Context, tx *sql.Tx, c Change) (p Person, of string, err error) {
+	if c.Mailing == "" {
+		return s.hash.person(c.To), c.List, nil
+	}
+	var raw []byte
+	err = tx.QueryRowContext(ctx, `select history.person, job.list from history join job on job.id = history.job
+		where job.mailing = $1 and history.place = $2`, c.Mailing, int64(c.Place)).Scan(&raw, &of)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("recipient %d of %s is %w in the history", c.Place, c.Mailing, ErrAbsent)
+	}
+	copy(p[:], raw)
+	return p, of, err
 }
 
 // ErrGap is returned for changes that do not follow the ones taken before.
@@ -40,6 +59,9 @@ func (s *Store) Take(ctx context.Context, source string, first uint64, all []Cha
 		return 0, errors.New("got changes from 0 on, want them numbered from 1 on")
 	}
 	for _, c := range all {
+		if c.List != "" && !validName(c.List) {
+			return 0, fmt.Errorf("got a change of list %.20q, want the name of a list", c.List)
+		}
 		if !c.Join && c.Why != Asked && c.Why != Dead && c.Why != Complain {
 			return 0, fmt.Errorf("got a change for the reason %.20q, want %s, %s or %s", c.Why, Asked, Dead, Complain)
 		}
@@ -84,7 +106,14 @@ func taken(ctx context.Context, from querier, source string) (upTo uint64, err e
 
 // takeOne makes a change, and returns 1 if it changes anything.
 func (s *Store) takeOne(ctx context.Context, tx *sql.Tx, c Change) (int64, error) {
-	entry := s.entryOf(list.Entry{Address: c.To})
+	person, of, err := s.who(ctx, tx, c)
+	if err != nil {
+		return 0, err
+	}
+	entry := append([]byte("p"), person[:]...)
+	if of != "" && (c.Join || c.Why == Asked) { // a person who gets no mail of one list
+		entry = append(append([]byte("l"), person[:]...), of...)
+	}
 	if c.Join {
 		r, err := tx.ExecContext(ctx, `update suppression set number = (select max(number) + 1 from suppression),
 			forgotten = $1, at = $2 where entry = $3 and forgotten = $4 and why = $5`, lifted, s.now(), entry,

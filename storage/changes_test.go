@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"flyball/internal/mail"
 )
 
 // Changes of a source are taken once, in the order of their numbers, however often and in what pieces they come.
@@ -121,6 +123,104 @@ func TestReasons(t *testing.T) {
 		}
 		if upTo, err := s.Taken(t.Context(), "d1"); err != nil || upTo != 10 {
 			t.Errorf("%d, %v", upTo, err)
+		}
+	})
+}
+
+// Who leaves one list gets mail of the others; who complains or is dead gets none of any.
+func TestChangesOfOneList(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		ann, bob, cid := address(t, "ann@x.example"), address(t, "bob@x.example"), address(t, "cid@x.example")
+		sets := map[string]*Suppressed{}
+		for _, name := range []string{"", "news", "shop"} {
+			v, err := s.SuppressedIn(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sets[name] = v
+		}
+		first := uint64(1)
+		check := func(want string, all ...Change) {
+			t.Helper()
+			upTo, err := s.Take(t.Context(), "d1", first, all)
+			if err != nil {
+				t.Fatal(err)
+			}
+			first = upTo + 1
+			got := ""
+			for _, name := range []string{"", "news", "shop"} {
+				if err := s.update(t.Context(), s.db, sets[name], ""); err != nil {
+					t.Fatal(err)
+				}
+				fresh, err := s.SuppressedIn(t.Context(), name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got += name + ":"
+				for _, a := range []mail.Address{ann, bob, cid} {
+					if fresh.Has(a) != sets[name].Has(a) {
+						t.Errorf("%s: %s: who follows has another set", name, a)
+					}
+					if fresh.Has(a) {
+						got += a.Local
+					}
+				}
+			}
+			if got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		check(":news:annshop:", Change{To: ann, Why: Asked, List: "news"})
+		check(":bobcidnews:annbobcidshop:bobcid", Change{To: bob, Why: Dead, List: "news"},
+			Change{To: cid, Why: Complain, List: "shop"})
+		check(":bobcidnews:annbobcidshop:annbobcid", Change{To: ann, Why: Asked, List: "shop"},
+			Change{To: bob, Why: Asked, List: "news"})
+		check(":bobcidnews:bobcidshop:annbobcid", Change{To: ann, Join: true, List: "news"},
+			Change{To: bob, Join: true, List: "news"}, Change{To: cid, Join: true})
+		if _, err := s.Take(t.Context(), "d1", first, []Change{{To: ann, Why: Asked, List: "a b"}}); err == nil {
+			t.Error("a list without a name was taken")
+		}
+		if _, err := s.db.Exec(`update suppression set entry = $1 where number = (select max(number) from suppression)`,
+			[]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Suppressed(t.Context()); !errors.Is(err, ErrDamaged) {
+			t.Error(err)
+		}
+	})
+}
+
+// A server that knows mailings and places, and no addresses, changes the list that the mailing was for; of a recipient
+// who is not in the history, yet or any more, none of the changes is taken.
+func TestChangesByPlace(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		id, err := s.BeginJob(t.Context(), Job{Mailing: "mailing 1", List: "news"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ann, bob := address(t, "ann@x.example"), address(t, "bob@x.example")
+		if err := s.Record(t.Context(), id, []Outcome{{0, ann, "delivered"}, {1, bob, "delivered"}}); err != nil {
+			t.Fatal(err)
+		}
+		of := func(place uint32, why Reason) Change { return Change{Mailing: "mailing 1", Place: place, Why: why} }
+		if _, err := s.Take(t.Context(), "d1", 1, []Change{of(0, Asked), of(2, Asked)}); !errors.Is(err, ErrAbsent) {
+			t.Errorf("got %v, want ErrAbsent", err)
+		}
+		if _, err := s.Take(t.Context(), "d1", 1, []Change{of(0, Asked), of(1, Dead)}); err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, name := range []string{"", "news", "shop"} {
+			v, err := s.SuppressedIn(t.Context(), name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got += fmt.Sprintf("%s %v %v, ", name, v.Has(ann), v.Has(bob))
+		}
+		if got != " false true, news true true, shop false true, " {
+			t.Error(got)
 		}
 	})
 }

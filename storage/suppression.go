@@ -71,7 +71,9 @@ type Suppressed struct {
 	lock    sync.RWMutex
 	people  map[Person]struct{}
 	domains map[string]struct{}
-	last    int64 // number of the last entry
+	list    string              // whose own entries count too; empty: no list's
+	own     map[Person]struct{} // who gets no mail of the list
+	last    int64               // number of the last entry
 }
 
 // Has reports whether a must not be mailed.
@@ -83,10 +85,14 @@ func (v *Suppressed) Has(a mail.Address) bool {
 			return true
 		}
 	}
-	if len(v.people) == 0 {
+	if len(v.people)+len(v.own) == 0 {
 		return false
 	}
-	_, ok := v.people[v.hash.person(a)]
+	who := v.hash.person(a)
+	if _, ok := v.people[who]; ok {
+		return true
+	}
+	_, ok := v.own[who]
 	return ok
 }
 
@@ -94,12 +100,16 @@ func (v *Suppressed) Has(a mail.Address) bool {
 func (v *Suppressed) Len() int {
 	v.lock.RLock()
 	defer v.lock.RUnlock()
-	return len(v.people) + len(v.domains)
+	return len(v.people) + len(v.domains) + len(v.own)
 }
 
-// Suppressed returns the set as it is now.
-func (s *Store) Suppressed(ctx context.Context) (*Suppressed, error) {
+// Suppressed returns the set of those who get no mail of any list, as it is now.
+func (s *Store) Suppressed(ctx context.Context) (*Suppressed, error) { return s.SuppressedIn(ctx, "") }
+
+// SuppressedIn returns the set of those who get no mail of a list, as it is now.
+func (s *Store) SuppressedIn(ctx context.Context, list string) (*Suppressed, error) {
 	v := s.newSuppressed()
+	v.list = list
 	return v, s.update(ctx, s.db, v, all)
 }
 
@@ -110,7 +120,8 @@ const (
 )
 
 func (s *Store) newSuppressed() *Suppressed {
-	return &Suppressed{hash: s.hash, people: map[Person]struct{}{}, domains: map[string]struct{}{}}
+	return &Suppressed{hash: s.hash, people: map[Person]struct{}{}, domains: map[string]struct{}{},
+		own: map[Person]struct{}{}}
 }
 
 // perUpdate bounds the entries that are read at once.
@@ -137,18 +148,9 @@ func (s *Store) update(ctx context.Context, from querier, v *Suppressed, conditi
 		}
 		v.lock.Lock()
 		for _, c := range fresh {
-			domain, whole := strings.CutPrefix(string(c.entry), "d")
-			switch {
-			case !whole && len(c.entry) != 1+len(Person{}):
-				err = fmt.Errorf("%w: got suppression entry %d of %d bytes, want 17", ErrDamaged, last, len(c.entry))
-			case whole && c.state == lifted:
-				delete(v.domains, domain)
-			case whole:
-				v.domains[domain] = struct{}{}
-			case c.state == lifted:
-				delete(v.people, Person(c.entry[1:]))
-			default:
-				v.people[Person(c.entry[1:])] = struct{}{}
+			if !v.take(c.entry, c.state) {
+				err = fmt.Errorf("%w: got suppression entry %d of %d bytes, want a person or a domain", ErrDamaged,
+					last, len(c.entry))
 			}
 		}
 		v.last = last
@@ -157,6 +159,31 @@ func (s *Store) update(ctx context.Context, from querier, v *Suppressed, conditi
 			return err
 		}
 	}
+}
+
+// take takes the state of an entry, and reports whether the entry is one.
+func (v *Suppressed) take(entry []byte, state int) bool {
+	if domain, is := strings.CutPrefix(string(entry), "d"); is {
+		if v.domains[domain] = struct{}{}; state == lifted {
+			delete(v.domains, domain)
+		}
+		return true
+	}
+	end := 1 + len(Person{})
+	of := v.people
+	switch {
+	case len(entry) < end || entry[0] == 'p' && len(entry) > end || entry[0] != 'p' && entry[0] != 'l':
+		return false
+	case entry[0] == 'l' && string(entry[end:]) != v.list:
+		return true // of another list
+	case entry[0] == 'l':
+		of = v.own
+	}
+	who := Person(entry[1:end])
+	if of[who] = struct{}{}; state == lifted {
+		delete(of, who)
+	}
+	return true
 }
 
 // Polling is how often Follow asks for what is new, which is what it adds to the time from a confirmation to the gate.

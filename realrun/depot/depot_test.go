@@ -71,10 +71,17 @@ func put(t *testing.T, d *Depot, job engine.Job, list []byte) Manifest {
 // serve serves a depot, with a handler around its own, and returns how to reach it.
 func serve(t *testing.T, d *Depot, around func(http.Handler) http.Handler) Remote {
 	t.Helper()
+	return serveWith(t, d, around, func(*Server) {})
+}
+
+// serveWith is serve for a server with more settings.
+func serveWith(t *testing.T, d *Depot, around func(http.Handler) http.Handler, more func(*Server)) Remote {
+	t.Helper()
 	s, err := d.Serve(clients(), func() time.Time { return at })
 	if err != nil {
 		t.Fatal(err)
 	}
+	more(s)
 	var h http.Handler = s
 	if around != nil {
 		h = around(s)

@@ -74,7 +74,6 @@ func Keep(cfg Config) (*Kept, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.Remote.Pause = cmp.Or(cfg.Remote.Pause, 100*time.Millisecond)
 	cfg.Remote.client = cfg.Remote.connect()
 	k := &Kept{cfg: cfg, files: durable.Files(cfg.Dir), parts: map[Digest]*entry{}, flights: map[string]*flight{}}
 	if err := k.open(); err != nil {

@@ -3,6 +3,7 @@ package depot
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,12 +14,13 @@ import (
 	"strings"
 	"time"
 
+	"flyball/engine"
 	"flyball/internal/conf"
 	"flyball/internal/input"
 	"flyball/realrun/dial"
 )
 
-// Remote is the depot of another process.
+// Remote is the server of another process.
 type Remote struct {
 	// URL is https://IP:PORT; http on loopback alone. A name is not resolved, since it may lead anywhere.
 	URL   string
@@ -84,15 +86,20 @@ func (r *Remote) again(ctx context.Context, request func() (got int64, err error
 		if failures == mostFailures {
 			return err
 		}
-		if err := wait(ctx, r.Pause<<(failures-1)); err != nil {
+		pause := r.Pause
+		if pause == 0 {
+			pause = 100 * time.Millisecond
+		}
+		if err := wait(ctx, pause<<(failures-1)); err != nil {
 			return err
 		}
 	}
 }
 
-// open makes one request for what lies behind the first bytes. The answer must be closed.
-func (r *Remote) open(ctx context.Context, path string, from int64) (*http.Response, error) {
-	q, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(r.URL, "/")+path, nil)
+// request makes one request, for what lies behind the first bytes. The answer must be closed.
+func (r *Remote) request(ctx context.Context, method, path string, body io.Reader, from int64) (*http.Response,
+	error) {
+	q, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(r.URL, "/")+path, body)
 	if err != nil {
 		return nil, final{err}
 	}
@@ -127,7 +134,7 @@ func (r *Remote) open(ctx context.Context, path string, from int64) (*http.Respo
 // get returns a short answer.
 func (r *Remote) get(ctx context.Context, path string) (text []byte, err error) {
 	err = r.again(ctx, func() (int64, error) {
-		a, err := r.open(ctx, path, 0)
+		a, err := r.request(ctx, http.MethodGet, path, nil, 0)
 		if err != nil {
 			return 0, err
 		}
@@ -156,7 +163,7 @@ func (r *Remote) download(ctx context.Context, k *Kept, d Digest) error {
 		}()
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		a, err := r.open(ctx, "/parts/"+d.String(), from)
+		a, err := r.request(ctx, http.MethodGet, "/parts/"+d.String(), nil, from)
 		if err != nil {
 			return 0, err
 		}
@@ -208,4 +215,19 @@ func total(a *http.Response, from int64) (size int64, fits bool) {
 		return size, is && cut && err == nil && size >= from
 	}
 	return 0, false
+}
+
+// FetchKeys returns the keys of a mailing. The error wraps ErrAbsent if the depot has none of this number.
+func (r *Remote) FetchKeys(ctx context.Context, job engine.Job) (k Keys, err error) {
+	if r.client == nil {
+		r.client = r.connect()
+	}
+	text, err := r.get(ctx, "/mailings/"+strconv.FormatUint(uint64(job), 10)+"/keys")
+	if err == nil {
+		err = json.Unmarshal(text, &k)
+	}
+	if err == nil && k.Job != job {
+		err = fmt.Errorf("%w: got the keys of mailing %d, want %d", ErrDamaged, k.Job, job)
+	}
+	return k, err
 }

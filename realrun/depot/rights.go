@@ -22,11 +22,12 @@ const (
 	Returns    Role = "c"        // a server of returned mail
 	Requests   Role = "d"        // a server of requests
 	Responses  Role = "response" // a server that counts responses
+	Storing    Role = "storage"  // a server that keeps lists
 	Operator   Role = "operator" // who looks after the depot
 )
 
 // Roles are all of them.
-var Roles = []Role{Sending, Delivering, Returns, Requests, Responses, Operator}
+var Roles = []Role{Sending, Delivering, Returns, Requests, Responses, Storing, Operator}
 
 // Right is something that a client may do, and which roles may.
 type Right struct {
@@ -41,6 +42,9 @@ var Rights = []Right{
 	{"GET", "/mailings/{job}/keys", "have the keys of a mailing", []Role{Sending, Delivering, Returns, Requests,
 		Responses}},
 	{"GET", "/parts/{digest}", "have a part", []Role{Sending, Delivering}},
+	{"GET", "/changes", "have the buffered changes of lists", []Role{Storing}},
+	{"GET", "/taken", "ask which of its changes are taken", []Role{Returns, Requests}},
+	{"POST", "/changes", "change lists", []Role{Returns, Requests}},
 	{"GET", "/audit", "have the audit", []Role{Operator}},
 }
 

@@ -33,6 +33,11 @@ type Access struct {
 
 // Server is an http.Handler that serves a depot.
 type Server struct {
+	// Lists takes changes, of which the source is the name of the client; nil: none are taken.
+	Lists Lists
+	// Buffer returns the changes after a number; nil: there are none.
+	Buffer Buffer
+
 	depot   *Depot
 	clients []Client
 	now     func() time.Time
@@ -50,10 +55,11 @@ func (d *Depot) Serve(clients []Client, now func() time.Time) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{depot: d, clients: clients, now: now, mux: http.NewServeMux()}
-	answers := map[string]http.HandlerFunc{"/mailings/{job}": s.manifest, "/mailings/{job}/keys": s.keys,
-		"/parts/{digest}": s.part, "/audit": s.audit}
+	answers := map[string]http.HandlerFunc{"GET /mailings/{job}": s.manifest, "GET /mailings/{job}/keys": s.keys,
+		"GET /parts/{digest}": s.part, "GET /changes": s.buffered, "GET /taken": s.taken, "POST /changes": s.take,
+		"GET /audit": s.audit}
 	for _, r := range Rights {
-		s.mux.Handle(r.Method+" "+r.Path, s.guarded(r, answers[r.Path]))
+		s.mux.Handle(r.Method+" "+r.Path, s.guarded(r, answers[r.Method+" "+r.Path]))
 	}
 	s.mux.Handle("/", s.guarded(Right{What: "do that"}, nil))
 	return s, nil
@@ -95,9 +101,12 @@ func (s *Server) guarded(right Right, answer http.HandlerFunc) http.Handler {
 			http.Error(w, words, a.Code)
 			return
 		}
-		answer(w, r)
+		answer(w, r.WithContext(context.WithValue(r.Context(), clientKey{}, client)))
 	})
 }
+
+// clientKey is the key of the client in the context of a request.
+type clientKey struct{}
 
 // first returns the first byte of a range, as Kept asks for it.
 func first(header string) int64 {

@@ -184,7 +184,7 @@ func Show(ctx context.Context, place string, audit int) ([]*format.Table, error)
 	if p.List != "" && t.Rows == nil {
 		return nil, task.Fail(task.Usage, "%s: got no such list", p)
 	}
-	set, err := s.Suppressed(ctx)
+	set, err := s.SuppressedIn(ctx, p.List)
 	if err != nil {
 		return nil, task.Stored("", err)
 	}

@@ -99,7 +99,7 @@ func (v *stored) suppressed(ctx context.Context, stop func(error)) (func(mail.Re
 	if v == nil {
 		return nil, nil
 	}
-	set, err := v.store.Suppressed(ctx)
+	set, err := v.store.SuppressedIn(ctx, v.list)
 	if err != nil {
 		return nil, task.Stored("--list", err)
 	}

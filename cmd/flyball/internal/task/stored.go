@@ -47,7 +47,7 @@ func OpenList(flag, name string) (*ListFile, error) {
 		s.Close()
 		return nil, Fail(Usage, "%s: got store %s, want a list of it: %s#LIST", flag, Quote(name), name)
 	}
-	set, err := s.Suppressed(context.Background())
+	set, err := s.SuppressedIn(context.Background(), p.List)
 	if err == nil {
 		var text *storage.Text
 		if text, err = s.Open(context.Background(), "read", p.List); err == nil {
