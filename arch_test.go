@@ -51,7 +51,8 @@ cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/m
 cmd/flyball/internal/promote cmd/flyball/internal/lists cmd/flyball/internal/kept
 cmd/flyball/internal/status
 cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
-cmd/flyball/internal/bounces cmd/flyball/internal/requested
+cmd/flyball/internal/bounces cmd/flyball/internal/requested cmd/flyball/internal/serve
+cmd/flyball/internal/demo
 cmd/flyball
 `
 

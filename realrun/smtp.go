@@ -50,6 +50,10 @@ type SMTP struct {
 	// for people, by several attempts at once. nil: none is called.
 	Alarm func(to mail.Destination, r mail.Reply, text string)
 
+	// Returns is the return path of a try for a recipient, where Letters are those of several mailings with a key each.
+	// nil: it is Key's.
+	Returns func(r mail.Recipient, t mail.Try, domain string) string
+
 	// Gate decides whether the final dot of an attempt is sent, of which everything else is. It may wait. nil: every
 	// dot is sent.
 	Gate func(mail.Attempt) bool
@@ -246,7 +250,11 @@ func (p *process) converse(ctx context.Context, a mail.Attempt, begin func() *ma
 		reached("passed")
 		return true
 	}
-	end, sent := p.client.Send(wire.Envelope{From: p.Key.VERP(a.Rcpt, a.Try, p.Domain), To: to}, message, gate)
+	from := p.Returns
+	if from == nil {
+		from = p.Key.VERP
+	}
+	end, sent := p.client.Send(wire.Envelope{From: from(a.Rcpt, a.Try, p.Domain), To: to}, message, gate)
 	calm()
 	if sent && end.Fault == mail.NoFault {
 		reached("replied")

@@ -19,6 +19,10 @@ func (Config) KeyDoc(key string) (doc, source string) {
 	case "receiver":
 		return "IP:PORT on loopback of the SMTP server that takes all mail; a site mails reserved domains " +
 			"only", ""
+	case "keys":
+		return "folder with the keys by which stations show each other who they are, as flyball serve keys " +
+			"makes it; on each computer those of its own stations; not given: all stations run in one " +
+			"process", ""
 	}
 	return "", ""
 }
@@ -34,8 +38,17 @@ func (Bus) KeyDoc(key string) (doc, source string) {
 		return "PEM file of the certificate of this computer", ""
 	case "key":
 		return "PEM file of the private key of the certificate", ""
-	case "token":
-		return "file of the token that a broker on loopback wants", ""
+	}
+	return "", ""
+}
+
+// KeyDoc returns the comment above a key of Depot, and the source of its number.
+func (Depot) KeyDoc(key string) (doc, source string) {
+	switch key {
+	case "listen":
+		return "IP:PORT at which it listens: outside of loopback it wants the certificate of [bus]", ""
+	case "keep":
+		return "bytes of lists and letters that each B server keeps", ""
 	}
 	return "", ""
 }
@@ -58,6 +71,8 @@ func (Sending) KeyDoc(key string) (doc, source string) {
 		return "most MTA processes of all mailings; 0: no limit", ""
 	case "reports":
 		return "folder for delivery reports; seen from the folder of the site file", ""
+	case "notify":
+		return "http://IP:PORT/... on loopback to which each delivery report is posted, once or more", ""
 	}
 	return "", ""
 }
@@ -79,12 +94,9 @@ func (Station) KeyDoc(key string) (doc, source string) {
 		return "IP:PORT at which role \"d\" takes requests by mail", ""
 	case "domain":
 		return "mail domain of the return paths of role \"c\" and of the requests by mail of role \"d\"", ""
-	case "page":
-		return "address of the pages of role \"d\" in messages, such as https://news.example", ""
-	case "nkey":
-		return "file of the seed of the nkey by which it shows the broker who it is", ""
-	case "public":
-		return "public half of its nkey, which the broker knows", ""
+	case "hard":
+		return "of role \"c\": number of returned mails that say that an address is dead after which the " +
+			"recipient gets nothing any more; 0: 2", ""
 	}
 	return "", ""
 }

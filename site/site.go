@@ -15,6 +15,7 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/tomlfile"
+	"flyball/internal/unit"
 	"flyball/internal/vt"
 )
 
@@ -30,8 +31,12 @@ type Config struct {
 	// changes of the scenario, each "path.to.key=value"
 	Set []string `toml:"set"`
 	// IP:PORT on loopback of the SMTP server that takes all mail; a site mails reserved domains only
-	Receiver string    `toml:"receiver" required:"true"`
+	Receiver string `toml:"receiver" required:"true"`
+	// folder with the keys by which stations show each other who they are, as flyball serve keys makes it; on each
+	// computer those of its own stations; not given: all stations run in one process
+	Keys     string    `toml:"keys"`
 	Bus      Bus       `toml:"bus"`
+	Depot    Depot     `toml:"depot"`
 	Sending  Sending   `toml:"sending"`
 	Stations []Station `toml:"station" required:"true"`
 }
@@ -46,8 +51,14 @@ type Bus struct {
 	Cert string `toml:"cert"`
 	// PEM file of the private key of the certificate
 	Key string `toml:"key"`
-	// file of the token that a broker on loopback wants
-	Token string `toml:"token"`
+}
+
+// Depot is from where B servers fetch lists and letters ([0041]). The A server runs it.
+type Depot struct {
+	// IP:PORT at which it listens: outside of loopback it wants the certificate of [bus]
+	Listen string `toml:"listen"`
+	// bytes of lists and letters that each B server keeps
+	Keep unit.Bytes `toml:"keep" default:"10GiB" range:"1MiB..1000GiB"`
 }
 
 // Sending is how the A server hands mailings over, and reports.
@@ -66,6 +77,8 @@ type Sending struct {
 	Licence int `toml:"licence" range:"0..1000000"`
 	// folder for delivery reports; seen from the folder of the site file
 	Reports string `toml:"reports" default:"reports"`
+	// http://IP:PORT/... on loopback to which each delivery report is posted, once or more
+	Notify string `toml:"notify"`
 }
 
 // Station is one server of the site.
@@ -82,12 +95,9 @@ type Station struct {
 	Mail string `toml:"mail"`
 	// mail domain of the return paths of role "c" and of the requests by mail of role "d"
 	Domain string `toml:"domain"`
-	// address of the pages of role "d" in messages, such as https://news.example
-	Page string `toml:"page"`
-	// file of the seed of the nkey by which it shows the broker who it is
-	NKey string `toml:"nkey"`
-	// public half of its nkey, which the broker knows
-	Public string `toml:"public"`
+	// of role "c": number of returned mails that say that an address is dead after which the recipient gets nothing
+	// any more; 0: 2
+	Hard int `toml:"hard" range:"1..1000"`
 }
 
 // Roles of stations.
@@ -128,19 +138,25 @@ var Format = tomlfile.New[Config]("sending.patience")
 // Load reads a site file, which problems call name. The error is of type tomlfile.Problems and has them all. Paths of
 // the result are seen from where name is seen.
 func Load(name string, src []byte) (*Config, error) {
-	c := conf.DefaultOf[Config](Format.Keys)
+	c := Default()
 	doc := Format.Read(name, src, nil)
-	doc.Decode(&c)
+	doc.Decode(c)
 	doc.Refuse(c.Validate())
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
-	c.settle(filepath.Dir(name))
-	return &c, nil
+	c.Settle(filepath.Dir(name))
+	return c, nil
 }
 
-// settle gives every station a name and a folder, and lets all paths begin at dir.
-func (c *Config) settle(dir string) {
+// Default returns a site without stations, in which every key has its default.
+func Default() *Config {
+	c := conf.DefaultOf[Config](Format.Keys)
+	return &c
+}
+
+// Settle gives every station a name and a folder, and lets all paths begin at dir.
+func (c *Config) Settle(dir string) {
 	from := func(path *string) {
 		if *path != "" && !filepath.IsAbs(*path) {
 			*path = filepath.Join(dir, *path)
@@ -152,9 +168,8 @@ func (c *Config) settle(dir string) {
 			s.Folder = filepath.Join(c.Folder, s.Name())
 		}
 		from(&s.Folder)
-		from(&s.NKey)
 	}
-	for _, path := range []*string{&c.Folder, &c.Bus.CA, &c.Bus.Cert, &c.Bus.Key, &c.Bus.Token,
+	for _, path := range []*string{&c.Folder, &c.Bus.CA, &c.Bus.Cert, &c.Bus.Key, &c.Keys,
 		&c.Sending.Reports} {
 		from(path)
 	}
@@ -193,9 +208,7 @@ var uses = []struct {
 	{"listen", func(s *Station) bool { return s.Listen != "" }, []string{C, D, Broker}},
 	{"mail", func(s *Station) bool { return s.Mail != "" }, []string{D}},
 	{"domain", func(s *Station) bool { return s.Domain != "" }, []string{C, D}},
-	{"page", func(s *Station) bool { return s.Page != "" }, []string{D}},
-	{"nkey", func(s *Station) bool { return s.NKey != "" }, []string{A, B, C, D}},
-	{"public", func(s *Station) bool { return s.Public != "" }, []string{A, B, C, D}},
+	{"hard", func(s *Station) bool { return s.Hard != 0 }, []string{C}},
 }
 
 // Validate returns all problems of the configuration that show without a look at anything that it names.
@@ -207,6 +220,13 @@ func (c *Config) Validate() []error {
 	}
 	c.together(&l)
 	checkPort(&l, "receiver", c.Receiver)
+	if c.Depot.Listen != "" {
+		checkPort(&l, "depot.listen", c.Depot.Listen)
+	}
+	if c.Bus.URL != "" {
+		l.Check(c.Keys != "", "keys", "got none, want a folder of keys: messages go by a broker")
+		l.Check(c.Depot.Listen != "", "depot.listen", "got none, want IP:PORT: B servers fetch lists there")
+	}
 	return l
 }
 
@@ -270,10 +290,6 @@ func (s *Station) check(l *conf.List, at string) {
 		a, err := mail.ParseAddress("postmaster@" + s.Domain)
 		l.Check(err == nil && a.Domain == s.Domain, at+".domain", "got %q, want a mail domain in lower case, such as "+
 			"returns.example", s.Domain)
-	}
-	if s.Page != "" {
-		l.Check(strings.HasPrefix(s.Page, "https://") || strings.HasPrefix(s.Page, "http://127.0.0.1:"), at+".page",
-			"got %q, want an address such as https://news.example", s.Page)
 	}
 }
 

@@ -12,10 +12,14 @@ const sample = `schema_version = 1
 name = "north"
 scenario = "north.toml"
 receiver = "127.0.0.1:2525"
+keys = "keys"
 
 [bus]
 url = "tls://bus.example:4222"
 ca = "ca.crt"
+
+[depot]
+listen = "127.0.0.1:8400"
 
 [sending]
 patience = "1m"
@@ -76,6 +80,8 @@ func TestBadSites(t *testing.T) {
 		{`scenario = "north.toml"`, ``, `scenario: missing`},
 		{`schema_version = 1`, `schema_version = 2`, `schema_version: got 2, want 1`},
 		{`"127.0.0.1:2525"`, `"mx.example"`, `site.toml:4:12: receiver: got "mx.example", want IP:PORT`},
+		{`keys = "keys"`, ``, `keys: got none, want a folder of keys`},
+		{`listen = "127.0.0.1:8400"`, ``, `depot.listen: got none, want IP:PORT`},
 		{`[bus]`, `[buss]`, `unknown key "buss"`},
 		{`patience = "1m"`, `patiense = "1m"`, `unknown key "patiense"`},
 		{`patience = "1m"`, `patience = 60`, `sending.patience: "60" has no unit`},

@@ -243,6 +243,7 @@ performance governor, against a simulated network or real SMTP on loopback.`,
 		a.sweepCommand(), a.workerCommand(), a.tuneCommand(), a.verifyCommand(), a.crashCommand(), a.benchCommand(),
 		a.compareCommand(), a.promoteCommand(), a.governCommand(),
 		a.reportCommand(), a.listCommand(), a.initCommand(), a.partitionCommand(), a.sinkCommand(),
+		a.serveCommand(),
 		a.validateCommand(), a.scenarioCommand(), a.schemaCommand(), manCommand(),
 		a.versionCommand())
 	completion.Complete(root, completion.Words{Colours: terminal.ColourChoices, Schemas: schemaNames(),

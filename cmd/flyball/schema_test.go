@@ -22,6 +22,7 @@ import (
 	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/requested"
+	"flyball/cmd/flyball/internal/serve"
 	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/status"
 	"flyball/cmd/flyball/internal/task"
@@ -47,31 +48,32 @@ var published = map[string]struct {
 	title string
 	of    reflect.Type
 }{
-	"summary":    {"summary.json of a run", reflect.TypeFor[run.Report]()},
-	"ensemble":   {"summary.json of replications", reflect.TypeFor[ensemble.Report]()},
-	"study":      {"study.json of a sweep", reflect.TypeFor[studies.Report]()},
-	"answer":     {"flyball ask --json", reflect.TypeFor[answer.Report]()},
-	"plan":       {"flyball plan --json", reflect.TypeFor[planning.Report]()},
-	"tuning":     {"tune.json of a search", reflect.TypeFor[tuning.Report]()},
-	"laws":       {"summary.json of laws on the suite", reflect.TypeFor[laws.Report]()},
-	"comparison": {"summary.json of a comparison", reflect.TypeFor[compare.Report]()},
-	"manifest":   {"manifest.json of a run folder", reflect.TypeFor[folder.Manifest]()},
-	"host":       {"host.json of a run folder", reflect.TypeFor[folder.Host]()},
-	"scenarios":  {"flyball scenario list --json", reflect.TypeFor[scenarioList]()},
-	"metrics":    {"flyball scenario metrics --json", reflect.TypeFor[metricList]()},
-	"validation": {"flyball validate --json", reflect.TypeFor[validation]()},
-	"partition":  {"flyball partition --json", reflect.TypeFor[task.Partitions]()},
-	"proximity":  {"proximity.json of a run that learns distances", reflect.TypeFor[distances.File]()},
-	"promotions": {"flyball promote --check --json", reflect.TypeFor[promotions]()},
-	"decisions":  {"flyball govern --json", reflect.TypeFor[decisionList]()},
-	"send-plan":  {"flyball realrun plan --json", reflect.TypeFor[live.SendPlan]()},
-	"version":    {"flyball version --json", reflect.TypeFor[build]()},
-	"crash":      {"flyball crash --json", reflect.TypeFor[search.Results]()},
-	"verify":     {"flyball verify --json", reflect.TypeFor[verify.Results]()},
-	"returned":   {"flyball bounce show --json", reflect.TypeFor[bounces.Kept]()},
-	"requests":   {"flyball request show --json", reflect.TypeFor[requested.Shown]()},
-	"bounces":    {"flyball bounce read --json", reflect.TypeFor[bounces.Findings]()},
-	"bench":      {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
+	"summary":     {"summary.json of a run", reflect.TypeFor[run.Report]()},
+	"ensemble":    {"summary.json of replications", reflect.TypeFor[ensemble.Report]()},
+	"study":       {"study.json of a sweep", reflect.TypeFor[studies.Report]()},
+	"answer":      {"flyball ask --json", reflect.TypeFor[answer.Report]()},
+	"plan":        {"flyball plan --json", reflect.TypeFor[planning.Report]()},
+	"tuning":      {"tune.json of a search", reflect.TypeFor[tuning.Report]()},
+	"laws":        {"summary.json of laws on the suite", reflect.TypeFor[laws.Report]()},
+	"comparison":  {"summary.json of a comparison", reflect.TypeFor[compare.Report]()},
+	"manifest":    {"manifest.json of a run folder", reflect.TypeFor[folder.Manifest]()},
+	"host":        {"host.json of a run folder", reflect.TypeFor[folder.Host]()},
+	"scenarios":   {"flyball scenario list --json", reflect.TypeFor[scenarioList]()},
+	"metrics":     {"flyball scenario metrics --json", reflect.TypeFor[metricList]()},
+	"validation":  {"flyball validate --json", reflect.TypeFor[validation]()},
+	"partition":   {"flyball partition --json", reflect.TypeFor[task.Partitions]()},
+	"proximity":   {"proximity.json of a run that learns distances", reflect.TypeFor[distances.File]()},
+	"promotions":  {"flyball promote --check --json", reflect.TypeFor[promotions]()},
+	"decisions":   {"flyball govern --json", reflect.TypeFor[decisionList]()},
+	"send-plan":   {"flyball realrun plan --json", reflect.TypeFor[live.SendPlan]()},
+	"version":     {"flyball version --json", reflect.TypeFor[build]()},
+	"crash":       {"flyball crash --json", reflect.TypeFor[search.Results]()},
+	"verify":      {"flyball verify --json", reflect.TypeFor[verify.Results]()},
+	"returned":    {"flyball bounce show --json", reflect.TypeFor[bounces.Kept]()},
+	"requests":    {"flyball request show --json", reflect.TypeFor[requested.Shown]()},
+	"site-status": {"flyball serve status --json", reflect.TypeFor[serve.Status]()},
+	"bounces":     {"flyball bounce read --json", reflect.TypeFor[bounces.Findings]()},
+	"bench":       {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 
 	"live-status":   {"flyball realrun status --json", reflect.TypeFor[status.Status]()},
 	"verify-models": {"flyball verify --list --json", reflect.TypeFor[modelList]()},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -134,4 +135,10 @@ func putInPlace(d disk, building, dir string, mayReplace func() error) error {
 		}
 	}
 	return err
+}
+
+// Scratch makes a new folder for temporary files. end removes it with all that it has.
+func Scratch() (dir string, end func() error, err error) {
+	dir, err = os.MkdirTemp("", "flyball-")
+	return dir, func() error { return os.RemoveAll(dir) }, err
 }

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log"
@@ -27,7 +28,7 @@ func (s *Sink) receive(l *lane) {
 func (s *Sink) scripted(l *lane) {
 	server := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		w := c.Conn().(*wire)
-		return &session{w}, w.err()
+		return &session{wire: w}, w.err()
 	}))
 	server.Domain = s.cfg.Receivers[l.dest].Domain
 	server.MaxMessageBytes = int64(s.cfg.MaxBytes)
@@ -37,7 +38,10 @@ func (s *Sink) scripted(l *lane) {
 }
 
 // session replies with the wire's verdict.
-type session struct{ *wire }
+type session struct {
+	*wire
+	from string // of the message at hand
+}
 
 // err returns the verdict for go-smtp, nil if there is none. The wire has the words.
 func (w *wire) err() error {
@@ -47,15 +51,28 @@ func (w *wire) err() error {
 	return &smtp.SMTPError{Code: int(w.verdict), EnhancedCode: smtp.NoEnhancedCode, Message: w.text}
 }
 
-func (s *session) Mail(string, *smtp.MailOptions) error { return s.err() }
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	s.from = from
+	return s.err()
+}
 func (s *session) Rcpt(string, *smtp.RcptOptions) error { return s.err() }
-func (s *session) Reset()                               {}
-func (s *session) Logout() error                        { return nil }
+
+func (s *session) Reset()        {}
+func (s *session) Logout() error { return nil }
 
 // Data reads the message. After its end has passed the wire, the verdict is the
 // verdict on the final dot.
 func (s *session) Data(r io.Reader) error {
-	n, err := io.Copy(io.Discard, r)
+	var read func(from string, message []byte)
+	if s.lane.sink.cfg.Reads != nil {
+		read = s.lane.sink.cfg.Reads(s.rcpt)
+	}
+	to := io.Writer(io.Discard)
+	var message bytes.Buffer
+	if read != nil {
+		to = &message
+	}
+	n, err := io.Copy(to, r)
 	if err != nil {
 		return err
 	}
@@ -63,6 +80,9 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	s.lane.sink.Ledger.accepted(s.rcpt, n)
+	if read != nil {
+		read(s.from, message.Bytes())
+	}
 	return nil
 }
 

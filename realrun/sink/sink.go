@@ -40,6 +40,10 @@ type Config struct {
 	// domain in lower case.
 	Domain func(mail.Recipient) string
 	Find   func(domain string) (mail.Destination, bool)
+	// Reads returns what is called with a message that was accepted for a recipient, and its envelope sender, as soon
+	// as the ledger has it; nil: the message is not read. Several goroutines call both. nil: no message is read. A
+	// receiver of kind smtpd reads none.
+	Reads func(mail.Recipient) func(from string, message []byte)
 	// Dial connects look-ups to the name servers.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }

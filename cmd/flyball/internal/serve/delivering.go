@@ -1,0 +1,208 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"path/filepath"
+	"sync"
+
+	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/internal/vt"
+	"flyball/realrun"
+	"flyball/realrun/depot"
+	"flyball/realrun/mailing"
+	"flyball/realrun/names"
+)
+
+// delivering is a B server: it delivers the subsets that it is given.
+type delivering struct {
+	*member
+	number  mail.Server
+	runner  *realrun.Runner
+	list    mail.List // of all mailings whose files are here
+	letters letters
+	kept    *depot.Kept
+	broken  chan error // why the server must end
+	work    sync.WaitGroup
+
+	lock     sync.Mutex
+	fetches  map[engine.Job]bool // under way
+	fetching context.Context     // of fetches; nil: the server does not run
+}
+
+// openDelivering opens a B server.
+func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
+	address, _ := m.of.Address()
+	s := &delivering{member: m, number: address.Server, list: mail.ReadList(nil), fetches: map[engine.Job]bool{},
+		broken: make(chan error, 1)}
+	m.server = s
+	if s.kept, err = p.keep(m); err != nil {
+		return err
+	}
+	if err := s.again(ctx); err != nil {
+		return err
+	}
+	of := p.site.Scenario
+	t := &realrun.SMTP{Replies: of.ReplyTables(), Resolver: p.site.Resolver, Letters: &s.letters,
+		Dialogue: of.Dialogue, Scale: 1, Domain: p.site.returns(), Returns: s.letters.Returns, Broken: s.breaks}
+	if t.Resolver == nil {
+		at, err := netip.ParseAddrPort(p.site.Receiver)
+		if err != nil {
+			return err
+		}
+		t.Resolver = fixed(at)
+	}
+	s.runner, err = realrun.NewServer(of, s.number, &s.list, t, nil, realrun.Keeping{Journal: m.journal,
+		Before: m.before, Boot: kept.Boot(), Broken: s.breaks}, m)
+	if err != nil {
+		return task.Fail(task.Invalid, "%s: %w", m.name, err)
+	}
+	t.Gate = s.runner.Gate
+	return m.join(ctx, s.receive)
+}
+
+// breaks ends the server.
+func (s *delivering) breaks(err error) {
+	select {
+	case s.broken <- err:
+	default:
+	}
+}
+
+// run runs the server until ctx ends, or its disk or the bus fails. It returns when every attempt has ended whose final
+// dot was sent.
+func (s *delivering) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.lock.Lock()
+	s.fetching = ctx
+	s.lock.Unlock()
+	s.work.Go(func() {
+		if err := s.watchBus(ctx); err != nil {
+			s.breaks(err)
+		}
+	})
+	s.work.Go(func() {
+		select {
+		case err := <-s.broken:
+			cancel(err)
+		case <-ctx.Done():
+		}
+	})
+	s.runner.Run(ctx, nil)
+	err := context.Cause(ctx)
+	cancel(nil)
+	s.work.Wait()
+	if err == context.Canceled {
+		err = nil
+	}
+	return errors.Join(err, s.journal.Err())
+}
+
+// keep opens the folder of the lists and letters that a B server keeps.
+func (p *Process) keep(m *member) (*depot.Kept, error) {
+	from, err := p.remote(m.of)
+	if err != nil {
+		return nil, err
+	}
+	k, err := depot.Keep(depot.Config{Dir: filepath.Join(m.of.Folder, "kept"), Remote: from,
+		Most: int64(p.site.Depot.Keep), Warn: func(err error) { m.log.Warn("what is kept", "why", err) }})
+	if err != nil {
+		return nil, task.Fail(task.Environment, "%s: %w", m.name, err)
+	}
+	m.closes(k.Close)
+	return k, nil
+}
+
+// again takes the mailings that the server had when it stopped: its facts are about them.
+func (s *delivering) again(ctx context.Context) error {
+	jobs, err := s.kept.Jobs()
+	if err != nil {
+		return task.Fail(task.Environment, "%s: %w", s.name, err)
+	}
+	for _, job := range jobs {
+		m, err := s.mailing(ctx, job)
+		if err != nil {
+			return task.Fail(task.Invalid, "%s: %w", s.name, err)
+		}
+		s.grow(m)
+	}
+	return nil
+}
+
+// fixed is a resolver that leads to the receiver at one address.
+type fixed netip.AddrPort
+
+func (f fixed) Resolve(context.Context, *mail.Attempt) names.Route {
+	return names.Route{To: []names.Candidate{{At: netip.AddrPort(f)}}}
+}
+
+// mailing returns a mailing whose files are here, or fetches them.
+func (s *delivering) mailing(ctx context.Context, job engine.Job) (letterOf, error) {
+	h, err := s.kept.Mailing(ctx, job)
+	if err != nil {
+		return letterOf{}, err
+	}
+	src, end, err := h.Source()
+	defer end()
+	if err != nil {
+		return letterOf{}, err
+	}
+	m, err := mailing.New(s.in.site.Scenario, rng.New(s.in.site.Scenario.Seed, 0), src)
+	if err == nil {
+		err = h.Check(m)
+	}
+	return letterOf{h.Keys, m}, err
+}
+
+// grow makes the list have the recipients of a mailing. The goroutine that owns the role calls it, or none yet does.
+func (s *delivering) grow(m letterOf) {
+	dest := make([]mail.Destination, m.mailing.List.Len())
+	for r := range dest {
+		dest[r] = m.mailing.List.Destination(mail.Recipient(r))
+	}
+	s.list.Put(m.keys.First, dest)
+	s.letters.add(m)
+}
+
+// receive takes a message of another station. A subset of a mailing whose files are not here waits until they are: it
+// is transferred again.
+func (s *delivering) receive(m engine.Message) {
+	if t, is := m.Body.(engine.Transfer); is && !s.letters.has(t.Subset.Job) {
+		s.fetch(t.Subset.Job)
+		return
+	}
+	s.runner.Receive(m)
+}
+
+// fetch fetches the files of a mailing, unless that is under way.
+func (s *delivering) fetch(job engine.Job) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	ctx := s.fetching
+	if s.fetches[job] || ctx == nil || ctx.Err() != nil {
+		return
+	}
+	s.fetches[job] = true
+	s.work.Go(func() {
+		m, err := s.mailing(ctx, job)
+		if err == nil {
+			err = s.runner.Do(func(vt.Time) { s.grow(m) })
+		}
+		s.lock.Lock()
+		delete(s.fetches, job)
+		s.lock.Unlock()
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			s.log.Error("a mailing cannot be had", "job", job, "why", err)
+		default:
+			s.log.Info("a mailing is here", "job", job, "recipients", m.keys.Recipients)
+		}
+	})
+}

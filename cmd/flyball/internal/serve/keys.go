@@ -1,0 +1,98 @@
+package serve
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"flyball/bus"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/durable"
+	"flyball/internal/input"
+	"flyball/realrun/depot"
+	"flyball/site"
+)
+
+// Files of a station in the folder of keys, behind its name. A computer has the secrets of its own stations alone. The
+// computer of the broker has all public keys, and the computer of the A server all hashes.
+const (
+	seedFile   = ".nkey"  // secret, by which it connects to the broker
+	publicFile = ".pub"   // by which the broker knows it
+	tokenFile  = ".token" // secret, by which it fetches from the depot
+	hashFile   = ".hash"  // by which the depot knows the token
+)
+
+// MakeKeys makes the keys of all stations of a site that have none. It returns the names of these.
+func (s *Site) MakeKeys() (made []string, err error) {
+	if s.Keys == "" {
+		return nil, task.Fail(task.Usage, "%s: keys: got none, want the folder in which keys are to be", s.File)
+	}
+	if err := durable.Files(s.Keys).Make(); err != nil {
+		return nil, task.Fail(task.Environment, "keys: %w", err)
+	}
+	for _, v := range s.Stations {
+		if v.Role == site.Broker {
+			continue
+		}
+		switch err := s.makeKeys(v.Name()); {
+		case errors.Is(err, fs.ErrExist):
+		case err != nil:
+			return made, task.Fail(task.Environment, "keys: %w", err)
+		default:
+			made = append(made, v.Name())
+		}
+	}
+	return made, nil
+}
+
+// makeKeys makes the keys of a station. The last file that it makes is the one that later calls look for.
+func (s *Site) makeKeys(name string) error {
+	at := func(kind string) string { return filepath.Join(s.Keys, name+kind) }
+	if _, err := os.Stat(at(seedFile)); err == nil {
+		return fs.ErrExist
+	}
+	seed, public := bus.NewKey()
+	token := depot.NewToken()
+	return errors.Join(secret(at(tokenFile), []byte(token)),
+		durable.Write(at(hashFile), fmt.Appendf(nil, "%x\n", sha256.Sum256([]byte(token)))),
+		durable.Write(at(publicFile), []byte(public+"\n")), secret(at(seedFile), []byte(seed)))
+}
+
+// secret writes a file that no other user may read.
+func secret(name string, text []byte) error {
+	if err := durable.Write(name, nil); err != nil {
+		return err
+	}
+	if err := os.Chmod(name, 0o600); err != nil {
+		return err
+	}
+	return durable.Write(name, text)
+}
+
+// token returns the token of a station for the depot.
+func (s *Site) token(v site.Station) (string, error) {
+	text, err := task.ReadFile("keys", filepath.Join(s.Keys, v.Name()+tokenFile), input.Key)
+	return string(text), err
+}
+
+// clients returns all stations that use the depot, by the hashes of their tokens.
+func (s *Site) clients() (all []depot.Client, err error) {
+	for _, v := range s.Stations {
+		if v.Role == site.Broker || v.Role == site.A {
+			continue
+		}
+		text, err := task.ReadFile("keys", filepath.Join(s.Keys, v.Name()+hashFile), input.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		c := depot.Client{Name: v.Name(), Role: depot.Role(v.Role)}
+		if err := c.Hash.UnmarshalText(text[:max(0, len(text)-1)]); err != nil {
+			return nil, task.Fail(task.Invalid, "keys: %s: %w", v.Name()+hashFile, err)
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}

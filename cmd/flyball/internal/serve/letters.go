@@ -1,0 +1,62 @@
+package serve
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"flyball/engine"
+	"flyball/internal/mail"
+	"flyball/realrun/depot"
+	"flyball/realrun/mailing"
+)
+
+// letters has the messages of all mailings of a B server, by the places of the list of all mailings.
+type letters struct {
+	all atomic.Pointer[[]letterOf] // in the order of their places
+}
+
+// letterOf is a mailing with its places.
+type letterOf struct {
+	keys    depot.Keys
+	mailing *mailing.Mailing
+}
+
+// add adds a mailing.
+func (l *letters) add(m letterOf) {
+	var all []letterOf
+	if before := l.all.Load(); before != nil {
+		all = slices.Clone(*before)
+	}
+	all = append(all, m)
+	slices.SortFunc(all, func(a, b letterOf) int { return int(a.keys.Job) - int(b.keys.Job) })
+	l.all.Store(&all)
+}
+
+// has reports whether the files of a mailing are here.
+func (l *letters) has(job engine.Job) bool {
+	all := l.all.Load()
+	return all != nil && slices.ContainsFunc(*all, func(m letterOf) bool { return m.keys.Job == job })
+}
+
+// of returns the mailing with a place, and the recipient's place in the mailing's own list.
+func (l *letters) of(r mail.Recipient) (*letterOf, mail.Recipient) {
+	all := *l.all.Load()
+	for i := range all {
+		if m := &all[i]; r >= m.keys.First && r-m.keys.First < mail.Recipient(m.keys.Recipients) {
+			return m, r - m.keys.First
+		}
+	}
+	panic("serve: a recipient of no mailing that is here")
+}
+
+// Letter implements realrun.Letters.
+func (l *letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
+	m, own := l.of(r)
+	return m.mailing.Letter(own, body)
+}
+
+// Returns is the return path of a try for a recipient.
+func (l *letters) Returns(r mail.Recipient, t mail.Try, domain string) string {
+	m, own := l.of(r)
+	return m.keys.Secret.VERP(own, t, domain)
+}

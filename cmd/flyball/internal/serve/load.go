@@ -1,0 +1,167 @@
+// Package serve runs the stations of a site: the servers of a system that mails together ([0023] to [0048]), any
+// mixture of them in one process. Load checks everything that a site file names, and changes nothing.
+package serve
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"flyball/bus"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/conf"
+	"flyball/internal/input"
+	"flyball/internal/tomlfile"
+	"flyball/realrun"
+	"flyball/reports/format"
+	"flyball/scenarios"
+	"flyball/site"
+)
+
+// Site is a site whose file fits together with everything that it names.
+type Site struct {
+	*site.Config
+	File     string
+	Scenario *scenarios.Scenario
+	Here     []site.Station // which run in this process
+
+	Resolver realrun.Resolver // of a demonstration: leads to its receivers; nil: to the site's
+}
+
+// Of returns a site without a file, all of whose stations run here.
+func Of(c *site.Config, s *scenarios.Scenario) *Site {
+	return &Site{Config: c, File: c.Name, Scenario: s, Here: c.Stations}
+}
+
+// Load reads a site file, of which the stations with the given names run here; without names all of them. Its error
+// has all problems.
+func Load(file string, names []string) (*Site, error) {
+	text, err := task.ReadFile("", file, input.Scenario)
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{File: file}
+	if s.Config, err = site.Load(file, text); err != nil {
+		return nil, task.Error{Kind: task.Invalid, Err: err}
+	}
+	if s.Here, err = s.chosen(names); err != nil {
+		return nil, err
+	}
+	source := task.Source{Arg: s.Config.Scenario, Set: s.Set}
+	if s.Scenario, _, err = source.Load(); err != nil {
+		return nil, err
+	}
+	return s, s.check()
+}
+
+// chosen returns the stations with the given names; without names all.
+func (s *Site) chosen(names []string) (here []site.Station, err error) {
+	if len(names) == 0 {
+		return s.Stations, nil
+	}
+	var known []string
+	for _, v := range s.Stations {
+		known = append(known, v.Name())
+		if slices.Contains(names, v.Name()) {
+			here = append(here, v)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, task.Fail(task.Usage, "--role: got %q, want one of %s%s", name, strings.Join(known, ", "),
+				conf.DidYouMean(name, known))
+		}
+	}
+	return here, nil
+}
+
+// check returns an error with everything that does not fit together, or would not be safe.
+func (s *Site) check() error {
+	var l conf.List
+	want := s.Servers()
+	l.Check(len(s.Scenario.Servers) == want, "scenario", "got %s with %s, want %d, one for each station b",
+		s.Config.Scenario, format.Plural(uint64(len(s.Scenario.Servers)), "server"), want)
+	l.Check(s.Bus.URL != "" || len(s.Here) == len(s.Stations), "bus.url", "got none, want where the broker is: not "+
+		"all stations run in this process")
+	for i, v := range s.Stations {
+		l.Check(v.Role != site.Broker || s.Bus.URL != "", conf.Index("station", i)+".role", "got a broker and no "+
+			"bus.url, want where other stations find it")
+	}
+	refuses := false
+	for i, v := range s.Stations {
+		for _, p := range []struct{ key, text string }{{".listen", v.Listen}, {".mail", v.Mail}} {
+			at, err := netip.ParseAddrPort(p.text)
+			safe := err != nil || at.Addr().Unmap().IsLoopback() || v.Role == site.Broker
+			l.Check(safe, conf.Index("station", i)+p.key, "got %s, want an address on loopback: let your own servers "+
+				"hand over what comes from outside", p.text)
+			refuses = refuses || !safe
+		}
+	}
+	receiver, _ := netip.ParseAddrPort(s.Receiver)
+	safe := receiver.Addr().Unmap().IsLoopback()
+	l.Check(safe, "receiver", "got %s, want an address on loopback: a site mails no people", s.Receiver)
+	refuses = refuses || !safe
+	if l != nil {
+		kind := task.Invalid
+		if refuses {
+			kind = task.Refused
+		}
+		return task.Error{Kind: kind, Err: named(s.File, l)}
+	}
+	if err := realrun.Check(s.Scenario, nil); err != nil {
+		return task.Error{Kind: task.Invalid, Err: err}
+	}
+	if s.Bus.URL == "" {
+		return nil
+	}
+	for _, v := range s.Here {
+		if err := s.connection(v).Validate(); err != nil {
+			return task.Fail(task.Refused, "%s: %w", s.File, err)
+		}
+	}
+	return nil
+}
+
+// named returns the problems of a file as an error.
+func named(file string, l conf.List) error {
+	var all tomlfile.Problems
+	for _, err := range l {
+		var p conf.Problem
+		errors.As(err, &p)
+		all = append(all, tomlfile.Problem{File: file + ":", Key: p.Key, Text: p.Text})
+	}
+	return all
+}
+
+// connection returns by what a station connects to the bus.
+func (s *Site) connection(v site.Station) bus.Config {
+	return bus.Config{Name: bus.PlainName(s.Name + "-" + v.Name()), URL: s.Bus.URL, CA: s.Bus.CA, Cert: s.Bus.Cert,
+		Key: s.Bus.Key, NKey: filepath.Join(s.Keys, v.Name()+seedFile)}
+}
+
+// Text writes what would run.
+func (s *Site) Text(w io.Writer, color bool) error {
+	table := format.Table{Left: 4, Head: []string{"station", "here", "folder", "listens at"}}
+	for _, v := range s.Stations {
+		here := "no"
+		if slices.ContainsFunc(s.Here, func(h site.Station) bool { return h.Name() == v.Name() }) {
+			here = "yes"
+		}
+		listens := strings.TrimPrefix(v.Listen+", "+v.Mail, ", ")
+		table.Rows = append(table.Rows, []string{v.Name(), here, v.Folder, strings.TrimSuffix(listens, ", ")})
+	}
+	by := s.Bus.URL
+	if by == "" {
+		by = "within the process"
+	}
+	_, err := fmt.Fprintf(w, "Site %s mails by scenario %s to %s; messages go %s\n\n", s.Name, s.Scenario.Name,
+		s.Receiver, by)
+	if err != nil {
+		return err
+	}
+	return table.Write(w, color)
+}

@@ -1,0 +1,296 @@
+package serve
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"time"
+
+	"flyball/bus"
+	"flyball/bus/carrier"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
+	"flyball/internal/input"
+	"flyball/realrun/depot"
+	"flyball/site"
+)
+
+// openBroker starts the broker, if it is to run in this process: one without a port if all stations do.
+func (p *Process) openBroker() (err error) {
+	var cfg bus.ServerConfig
+	switch v, is := p.site.brokerHere(); {
+	case is:
+		users, err := p.site.users()
+		if err != nil {
+			return err
+		}
+		cfg = bus.ServerConfig{Listen: v.Listen, Users: users, CA: p.site.Bus.CA, Cert: p.site.Bus.Cert,
+			Key: p.site.Bus.Key}
+	case p.site.Bus.URL != "":
+		return nil
+	}
+	if p.broker, err = bus.Start(cfg); err != nil {
+		return ofBus(err)
+	}
+	return nil
+}
+
+func (s *Site) brokerHere() (site.Station, bool) {
+	for _, v := range s.Here {
+		if v.Role == site.Broker {
+			return v, true
+		}
+	}
+	return site.Station{}, false
+}
+
+// ofBus gives an error of a bus its kind.
+func ofBus(err error) error {
+	switch {
+	case errors.Is(err, bus.ErrRefused):
+		return task.Error{Kind: task.Refused, Err: err}
+	case errors.Is(err, bus.ErrUnreachable):
+		return task.Error{Kind: task.Environment, Err: err}
+	}
+	return err
+}
+
+// users returns what each station may do on the bus.
+func (s *Site) users() (all []bus.User, err error) {
+	for _, v := range s.Stations {
+		own := s.roles(v)
+		if own == nil {
+			continue
+		}
+		key, err := bus.ReadPublicKey(filepath.Join(s.Keys, v.Name()+publicFile))
+		if err != nil {
+			return nil, ofBus(err)
+		}
+		all = append(all, bus.User{NKey: key, Rights: carrier.Rights(s.Name, own...), Name: v.Name()})
+	}
+	return all, nil
+}
+
+// roles returns the addresses of the roles of a station; none of a broker.
+func (s *Site) roles(v site.Station) []engine.Address {
+	a, is := v.Address()
+	switch {
+	case !is:
+		return nil
+	case v.Role == site.B:
+		return []engine.Address{a, {Role: engine.Delivery, Server: a.Server}}
+	}
+	return []engine.Address{a}
+}
+
+// hasRole reports whether the site has a role with an address.
+func (s *Site) hasRole(a engine.Address) bool {
+	for _, v := range s.Stations {
+		for _, own := range s.roles(v) {
+			if own == a {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Rights writes the part of a NATS server's configuration that lets the stations of the site do what they must, and
+// nothing else.
+func (s *Site) Rights(w io.Writer) error {
+	users, err := s.users()
+	if err == nil {
+		_, err = io.WriteString(w, bus.Authorization(users))
+	}
+	return err
+}
+
+// join connects the station to the others: from now on receive gets its messages.
+func (m *member) join(ctx context.Context, receive func(engine.Message)) error {
+	s := m.in.site
+	cfg := s.connection(m.of)
+	cfg.Steady = true
+	cfg.Note = func(text string) { m.log.Warn("bus", "what", text) }
+	within := m.in.broker
+	if s.Bus.URL != "" {
+		within = nil
+	} else {
+		cfg = bus.Config{Name: cfg.Name, Steady: true, Note: cfg.Note}
+	}
+	conn, err := m.dial(ctx, cfg, within)
+	if err != nil {
+		return ofBus(fmt.Errorf("%s: %w", m.name, err))
+	}
+	m.closes(func() error { conn.Close(); return nil })
+	m.conn = conn
+	c := carrier.New(conn, carrier.Config{Site: s.Name, Peers: s.hasRole,
+		Alarm: func(text string) { m.log.Warn("message", "what", text) }})
+	m.next = c
+	for _, own := range s.roles(m.of) {
+		if err := c.Listen(own, receive); err != nil {
+			return ofBus(fmt.Errorf("%s: %w", m.name, err))
+		}
+	}
+	return nil
+}
+
+// dial connects to the broker, which may begin later than the station, or be away.
+func (m *member) dial(ctx context.Context, cfg bus.Config, within *bus.Server) (*bus.Conn, error) {
+	for began, said := time.Now(), false; ; {
+		conn, err := bus.Dial(context.Background(), cfg, within)
+		if err == nil || !errors.Is(err, bus.ErrUnreachable) || time.Since(began) > bus.Patience || ctx.Err() != nil {
+			return conn, err
+		}
+		if !said {
+			m.log.Warn("waits for the broker", "why", err)
+			said = true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(look):
+		}
+	}
+}
+
+// watchBus returns when ctx ends, or why the broker refuses something.
+func (m *member) watchBus(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-m.conn.Context().Done():
+		if ctx.Err() != nil {
+			return nil
+		}
+		return ofBus(context.Cause(m.conn.Context()))
+	}
+}
+
+// openTokens returns the token of each station for the depot, and the clients that the depot knows by these. Stations
+// of one process draw theirs.
+func (p *Process) openTokens() (err error) {
+	p.tokens = map[string]string{}
+	if p.site.Keys != "" {
+		for _, v := range p.site.Here {
+			if v.Role == site.Broker || v.Role == site.A {
+				continue
+			}
+			if p.tokens[v.Name()], err = p.site.token(v); err != nil {
+				return err
+			}
+		}
+		if _, is := p.here(site.A); is {
+			p.clients, err = p.site.clients()
+		}
+		return err
+	}
+	for _, v := range p.site.Stations {
+		if v.Role == site.Broker || v.Role == site.A {
+			continue
+		}
+		t := depot.NewToken()
+		p.tokens[v.Name()] = t
+		p.clients = append(p.clients, depot.Client{Name: v.Name(), Role: depot.Role(v.Role), Hash: depot.HashToken(t)})
+	}
+	return nil
+}
+
+// here returns a station of this process.
+func (p *Process) here(name string) (site.Station, bool) {
+	for _, v := range p.site.Here {
+		if v.Name() == name {
+			return v, true
+		}
+	}
+	return site.Station{}, false
+}
+
+// depotAddress returns where the depot listens.
+func (s *Site) depotAddress() string {
+	if s.Depot.Listen == "" {
+		return "127.0.0.1:0"
+	}
+	return s.Depot.Listen
+}
+
+// tls returns the settings by which a depot outside of loopback shows who it is; nil on loopback.
+func (s *Site) tls() (*tls.Config, error) {
+	if s.Bus.Cert == "" {
+		return nil, nil
+	}
+	cert, err := task.ReadFile("bus.cert", s.Bus.Cert, input.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	key, err := task.ReadFile("bus.key", s.Bus.Key, input.Key)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		return nil, task.Fail(task.Invalid, "bus.cert: %w", err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}}, nil
+}
+
+// remote returns the depot as a station sees it.
+func (p *Process) remote(v site.Station) (r depot.Remote, err error) {
+	r.Token = p.tokens[v.Name()]
+	at := p.depotAt
+	if at == "" {
+		at = p.site.depotAddress()
+	}
+	if r.URL = "http://" + at; p.site.Bus.Cert == "" {
+		return r, nil
+	}
+	r.URL = "https://" + at
+	text, err := task.ReadFile("bus.ca", p.site.Bus.CA, input.Certificate)
+	if err != nil {
+		return r, err
+	}
+	r.TLS = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: x509.NewCertPool()}
+	if !r.TLS.RootCAs.AppendCertsFromPEM(text) {
+		return r, task.Fail(task.Invalid, "bus.ca: %s: got none, want certificates of authorities", p.site.Bus.CA)
+	}
+	return r, nil
+}
+
+// returns returns the domain of return paths.
+func (s *Site) returns() string {
+	if c, is := s.Named(site.C); is && c.Domain != "" {
+		return c.Domain
+	}
+	return "sender.example"
+}
+
+// listen listens at an address that a key of the site names.
+func (m *member) listen(key, at string) (net.Listener, error) {
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return nil, task.Fail(task.Environment, "%s: %s: %w", m.name, key, err)
+	}
+	m.listens[key] = l.Addr().String()
+	m.closes(func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return l, nil
+}
+
+// Listens returns where a station of this process listens, by the key of its address; empty: it does not.
+func (p *Process) Listens(name, key string) string {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	for _, m := range p.members {
+		if m.name == name {
+			return m.listens[key]
+		}
+	}
+	return ""
+}

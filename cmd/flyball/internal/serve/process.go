@@ -1,0 +1,308 @@
+package serve
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"flyball/bus"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
+	"flyball/internal/durable"
+	"flyball/realrun/depot"
+	"flyball/realrun/journal"
+	"flyball/realrun/station"
+	"flyball/site"
+)
+
+// Process has the stations of a site that run in this process.
+type Process struct {
+	site    *Site
+	log     *slog.Logger
+	broker  *bus.Server       // within the process; nil: another one is used
+	depotAt string            // where the depot listens
+	tokens  map[string]string // of stations, for the depot
+	clients []depot.Client    // whom the depot knows
+
+	lock    sync.Mutex // of what follows
+	members []*member
+	ctx     context.Context // of Run
+	fail    context.CancelCauseFunc
+	wait    sync.WaitGroup
+}
+
+// member is a station that runs in this process, with everything that it has of its own.
+type member struct {
+	in      *Process
+	of      site.Station
+	name    string
+	log     *slog.Logger
+	journal *journal.Journal
+	before  []journal.Entry
+	disk    cuttable
+	conn    *bus.Conn
+	next    station.Carrier // to other stations
+	locals  map[engine.Kind]func(engine.Message)
+	server  interface{ run(context.Context) error }
+	listens map[string]string // addresses, by the keys that name them
+	ends    []func() error    // what close does, the last first
+	stop    context.CancelFunc
+	ended   chan struct{}
+}
+
+// cuttable is the disk of a journal, until it is cut off as by the end of the process.
+type cuttable struct {
+	journal.Disk
+	cut atomic.Bool
+}
+
+// errCut is the error of a disk that was cut off.
+var errCut = errors.New("the process was killed")
+
+// Create implements journal.Disk.
+func (d *cuttable) Create(name string) (durable.Growing, error) {
+	if d.cut.Load() {
+		return nil, errCut
+	}
+	f, err := d.Disk.Create(name)
+	return &cutFile{f, d}, err
+}
+
+// cutFile is a file of a disk that may be cut off.
+type cutFile struct {
+	durable.Growing
+	disk *cuttable
+}
+
+func (f *cutFile) Write(b []byte) (int, error) {
+	if f.disk.cut.Load() {
+		return 0, errCut
+	}
+	return f.Growing.Write(b)
+}
+
+// Open opens the stations of a site that run here. The caller must Close the process.
+func Open(ctx context.Context, s *Site, log *slog.Logger) (*Process, error) {
+	p := &Process{site: s, log: log}
+	if err := p.open(ctx); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func (p *Process) open(ctx context.Context) (err error) {
+	if err := errors.Join(p.openTokens(), p.openBroker()); err != nil {
+		return err
+	}
+	for _, v := range p.site.Here {
+		if v.Role == site.Broker {
+			continue
+		}
+		m, err := p.openMember(ctx, v)
+		if err != nil {
+			return err
+		}
+		p.members = append(p.members, m)
+	}
+	return nil
+}
+
+// openMember opens a station: its folder, its journal, its connection, and its role.
+func (p *Process) openMember(ctx context.Context, v site.Station) (*member, error) {
+	m := &member{in: p, of: v, name: v.Name(), locals: map[engine.Kind]func(engine.Message){},
+		listens: map[string]string{}}
+	m.log = p.log.With("station", m.name)
+	err := m.lockFolder()
+	if err == nil && v.Role != site.C { // which keeps its facts itself
+		err = m.openJournal()
+	}
+	if err == nil {
+		err = opens[v.Role](p, ctx, m)
+	}
+	if err != nil {
+		return nil, errors.Join(err, m.close())
+	}
+	return m, nil
+}
+
+// opens has what opens a station of each role.
+var opens = map[string]func(*Process, context.Context, *member) error{
+	site.A: (*Process).openSending, site.B: (*Process).openDelivering, site.C: (*Process).openReturning,
+	site.D: (*Process).openRequesting}
+
+// lockFolder makes the folder of the station, and lets no other process use it.
+func (m *member) lockFolder() error {
+	if err := durable.Files(m.of.Folder).Make(); err != nil {
+		return task.Fail(task.Environment, "%s: %w", m.name, err)
+	}
+	lock, err := durable.TryLockFolder(m.of.Folder)
+	switch {
+	case errors.Is(err, durable.ErrLocked):
+		return task.Fail(task.Environment, "%s: %s: got a folder that another process uses, want one at a time", m.name,
+			m.of.Folder)
+	case err != nil:
+		return task.Fail(task.Environment, "%s: %w", m.name, err)
+	}
+	m.closes(func() error { lock.Release(); return nil })
+	return nil
+}
+
+// openJournal reads the journal of the station, or begins one.
+func (m *member) openJournal() (err error) {
+	m.disk.Disk = durable.Files(m.of.Folder)
+	id := m.in.site.journalID(m.of)
+	var had journal.Contents
+	if m.journal, had, err = journal.Open(&m.disk, id); errors.Is(err, journal.ErrMissing) {
+		m.journal, err = journal.Create(&m.disk, id)
+	}
+	switch {
+	case errors.Is(err, journal.ErrDamaged), errors.Is(err, journal.ErrOther):
+		return task.Fail(task.Invalid, "%s: %s/%w", m.name, m.of.Folder, err)
+	case err != nil:
+		return task.Fail(task.Environment, "%s: %w", m.name, err)
+	}
+	if had.Torn > 0 {
+		m.log.Warn("the end of the journal was torn, and is cut off", "bytes", had.Torn)
+	}
+	m.before = had.Entries
+	m.closes(m.journal.Close)
+	return nil
+}
+
+// journalID names the journal of a station of the site.
+func (s *Site) journalID(v site.Station) journal.ID {
+	return sha256.Sum256([]byte("flyball station 1 " + s.Name + " " + v.Name()))
+}
+
+// closes has close call f.
+func (m *member) closes(f func() error) { m.ends = append(m.ends, f) }
+
+// close closes everything that the station has.
+func (m *member) close() (err error) {
+	for _, f := range slices.Backward(m.ends) {
+		err = errors.Join(err, f())
+	}
+	m.ends = nil
+	return err
+}
+
+// local has f get the messages for roles of a kind that no station has.
+func (m *member) local(k engine.Kind, f func(engine.Message)) { m.locals[k] = f }
+
+// Send implements station.Carrier.
+func (m *member) Send(e engine.Message) {
+	switch f := m.locals[e.To.Role]; {
+	case m.disk.cut.Load():
+	case f != nil:
+		f(e)
+	default:
+		m.next.Send(e)
+	}
+}
+
+// Run runs all stations until ctx ends, or one of them fails: then all others end too.
+func (p *Process) Run(ctx context.Context) error {
+	if v, is := p.site.brokerHere(); is {
+		p.log.Info("begins", "station", v.Name(), "listen", v.Listen)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.lock.Lock()
+	p.ctx, p.fail = ctx, cancel
+	for _, m := range p.members {
+		p.start(m)
+	}
+	p.lock.Unlock()
+	<-ctx.Done()
+	p.wait.Wait()
+	if err := context.Cause(ctx); err != context.Canceled {
+		return err
+	}
+	return nil
+}
+
+// start runs a station on a goroutine of its own. The caller has the lock.
+func (p *Process) start(m *member) {
+	ctx, stop := context.WithCancel(p.ctx)
+	m.stop, m.ended = stop, make(chan struct{})
+	m.log.Info("begins", "facts", len(m.before))
+	m.before = nil
+	p.wait.Go(func() {
+		defer close(m.ended)
+		switch err := m.server.run(ctx); {
+		case m.disk.cut.Load():
+		case err != nil:
+			m.log.Error("ends", "why", err)
+			p.fail(task.Fail(task.Environment, "%s: %w", m.name, err))
+		default:
+			m.log.Info("ends")
+		}
+	})
+}
+
+// Kill ends a station as the end of its process would: from this moment on nothing of it comes to the disk or to other
+// stations, whatever it was doing.
+func (p *Process) Kill(name string) error {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	i := slices.IndexFunc(p.members, func(m *member) bool { return m.name == name })
+	m := p.members[i]
+	m.disk.cut.Store(true)
+	m.stop()
+	<-m.ended
+	p.members = slices.Delete(p.members, i, i+1)
+	m.close() // what it would still write is lost
+	m.log.Warn("was killed")
+	return nil
+}
+
+// Replace lets a station that was killed go on from its folder.
+func (p *Process) Replace(name string) error {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	v, _ := p.site.Named(name)
+	m, err := p.openMember(p.ctx, v)
+	if err == nil {
+		p.members = append(p.members, m)
+		p.start(m)
+	}
+	return err
+}
+
+// Close closes all stations.
+func (p *Process) Close() (err error) {
+	for _, m := range slices.Backward(p.members) {
+		err = errors.Join(err, m.close())
+	}
+	if p.broker != nil {
+		p.broker.Close()
+	}
+	return err
+}
+
+// together runs all until ctx ends, or one fails: then the others end too, and its error is returned.
+func together(ctx context.Context, all ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wait sync.WaitGroup
+	var lock sync.Mutex
+	var first error
+	for _, run := range all {
+		wait.Go(func() {
+			if err := run(ctx); err != nil {
+				lock.Lock()
+				defer lock.Unlock()
+				if first == nil {
+					first = err
+				}
+				cancel(err)
+			}
+		})
+	}
+	wait.Wait()
+	return first
+}

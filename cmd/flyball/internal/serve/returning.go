@@ -1,0 +1,50 @@
+package serve
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+
+	"flyball/cmd/flyball/internal/task"
+	"flyball/realrun/depot"
+	"flyball/realrun/inbound"
+)
+
+// returning is the C server: it takes returned mail. What it keeps is in files of its own instead of a journal.
+type returning struct {
+	*member
+	server *inbound.Server
+	smtp   net.Listener
+}
+
+// openReturning opens the C server.
+func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
+	s := &returning{member: m}
+	m.server = s
+	cfg := inbound.Default(m.of.Folder)
+	cfg.Domain, cfg.Carrier, cfg.Hard = m.of.Domain, m, cmp.Or(m.of.Hard, cfg.Hard)
+	cfg.Tell = func(e inbound.Event) {
+		m.log.Info("returned mail", "what", e.Kind, "job", e.Job, "recipient", e.Rcpt, "effect", e.Effect,
+			"reason", e.Reason)
+	}
+	if s.server, err = inbound.New(cfg); err != nil {
+		return task.Fail(task.Environment, "%s: %w", m.name, err)
+	}
+	m.closes(s.server.Close)
+	if s.smtp, err = m.listen("listen", m.of.Listen); err != nil {
+		return err
+	}
+	return m.join(ctx, s.server.Receive)
+}
+
+// run runs the server until ctx ends, or something fails for good.
+func (s *returning) run(ctx context.Context) error {
+	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.smtp) }
+	mailings := func(ctx context.Context) error {
+		return s.mailings(ctx, func(k depot.Keys) error {
+			return s.server.Add(inbound.Job{Name: fmt.Sprint(k.Job), Key: k.Secret, First: k.First})
+		})
+	}
+	return together(ctx, serve, mailings, s.watchBus)
+}

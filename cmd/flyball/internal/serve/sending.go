@@ -1,0 +1,216 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
+	"flyball/engine/sender"
+	"flyball/internal/durable"
+	"flyball/internal/mail"
+	"flyball/internal/vt"
+	"flyball/realrun/depot"
+	"flyball/realrun/dial"
+	"flyball/realrun/station"
+)
+
+// sending is the A server: it takes mailings from the queue, and has B servers deliver them.
+type sending struct {
+	*member
+	role    *sender.Server
+	station *station.Station
+	depot   *depot.Depot
+	listens net.Listener // of the depot
+	sums    chan engine.Summary
+}
+
+// look is the time between two looks into the queue.
+const look = 250 * time.Millisecond
+
+// openSending opens the A server.
+func (p *Process) openSending(ctx context.Context, m *member) (err error) {
+	s := &sending{member: m, sums: make(chan engine.Summary, 16)}
+	m.server = s
+	cfg := sender.Default(p.site.Servers())
+	of := p.site.Sending
+	cfg.Processes, cfg.Chunk, cfg.Check, cfg.Lease, cfg.Patience, cfg.Licence = of.Processes, of.Chunk, of.Check,
+		of.Lease, of.Patience, of.Licence
+	cfg.Stall = p.site.Scenario.Stall()
+	if errs := cfg.Validate(); errs != nil {
+		return task.Fail(task.Invalid, "sending: %w", errors.Join(errs...))
+	}
+	s.role = sender.New(cfg)
+	if s.depot, err = depot.Open(filepath.Join(m.of.Folder, "depot")); err != nil {
+		return task.Fail(task.Environment, "%s: %w", m.name, err)
+	}
+	m.closes(s.depot.Close)
+	if s.listens, err = m.listen("depot.listen", p.site.depotAddress()); err != nil {
+		return err
+	}
+	p.depotAt = s.listens.Addr().String()
+	address, _ := m.of.Address()
+	m.local(engine.Operator, func(e engine.Message) {
+		select {
+		case s.sums <- e.Body.(engine.Summary):
+		default: // it is repeated until it is answered
+		}
+	})
+	s.station, err = station.New(station.Config{Address: address, Role: s.role, Journal: m.journal, Before: m.before,
+		Boot: kept.Boot(), Carrier: m})
+	if err != nil {
+		return task.Fail(task.Invalid, "%s: %w", m.name, err)
+	}
+	return m.join(ctx, s.station.Receive)
+}
+
+// run runs the server until ctx ends, or something fails for good.
+func (s *sending) run(ctx context.Context) error {
+	return together(ctx, s.station.Run, s.serveDepot, s.takeMailings, s.reports, s.watchBus)
+}
+
+func (s *sending) serveDepot(ctx context.Context) error {
+	server, err := s.depot.Serve(s.in.clients, time.Now)
+	if err != nil {
+		return err
+	}
+	settings, err := s.in.site.tls()
+	if err != nil {
+		return err
+	}
+	return server.Listen(ctx, s.listens, settings)
+}
+
+// takeMailings moves mailings from the queue to the role until ctx ends. A mailing that cannot be taken stays, and is
+// said.
+func (s *sending) takeMailings(ctx context.Context) error {
+	said := map[string]string{}
+	for {
+		names, err := s.in.site.Waiting()
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if err := s.in.site.move(ctx, name, s.depot, s.submit); ctx.Err() != nil {
+				return nil
+			} else if err != nil && said[name] != err.Error() {
+				said[name] = err.Error()
+				s.log.Error("a mailing cannot be taken", "mailing", name, "why", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(look):
+		}
+	}
+}
+
+// submit gives the role a mailing. Its times are times of the station.
+func (s *sending) submit(ctx context.Context, m depot.Manifest, p pending) error {
+	err := s.station.Do(ctx, func(now vt.Time, out *engine.Outbox) {
+		at := func(t time.Time) vt.Time {
+			if t.IsZero() {
+				return 0
+			}
+			return max(1, now+vt.Time(time.Until(t)))
+		}
+		s.role.Submit(now, engine.Submitted{Job: m.Job, First: m.First, Recipients: mail.Recipient(m.Recipients),
+			Due: at(p.Due), Deadline: at(p.Deadline), Terms: m.Terms}, out)
+	})
+	if err == nil {
+		s.log.Info("a mailing is taken", "job", m.Job, "recipients", m.Recipients)
+	}
+	return err
+}
+
+// Report is a delivery report ([0038]).
+type Report struct {
+	Schema        string     `json:"schema"`
+	SchemaVersion int        `json:"schema_version"`
+	Site          string     `json:"site"`
+	Job           engine.Job `json:"job"`
+	Recipients    uint32     `json:"recipients"`
+	Delivered     uint64     `json:"delivered"`
+	Failed        uint64     `json:"failed"`
+	Held          uint64     `json:"held"`       // who may have the message, and get it no second time
+	Suppressed    uint64     `json:"suppressed"` // who asked for nothing while the mailing was under way
+	Ambiguous     uint64     `json:"ambiguous"`  // who may have the message more than once
+	LateSeconds   float64    `json:"late_seconds"`
+	Ended         time.Time  `json:"ended"`
+}
+
+// reports writes the report of each mailing that ends, and tells the role that it is written.
+func (s *sending) reports(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case sum := <-s.sums:
+			m, err := s.depot.Mailing(sum.Job)
+			if err == nil {
+				err = s.report(ctx, m, sum)
+			}
+			if err != nil { // the role asks again
+				s.log.Error("a report cannot be given", "job", sum.Job, "why", err)
+				continue
+			}
+			s.station.Receive(engine.Message{Body: engine.Got{UpTo: uint64(sum.Job)}})
+		}
+	}
+}
+
+// report gives a report: a file, and what the mailing's notify says.
+func (s *sending) report(ctx context.Context, m depot.Manifest, sum engine.Summary) error {
+	r := Report{Schema: "flyball/delivery-report", SchemaVersion: 1, Site: s.in.site.Name, Job: sum.Job,
+		Recipients: m.Recipients, Delivered: sum.Delivered, Failed: sum.Failed, Held: sum.Held,
+		Suppressed: sum.Suppressed, Ambiguous: sum.Ambiguous, LateSeconds: sum.Late.Seconds(),
+		Ended: time.Now().UTC().Round(time.Millisecond)}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := durable.Files(s.in.site.Sending.Reports).Make(); err != nil {
+		return err
+	}
+	name := filepath.Join(s.in.site.Sending.Reports, fmt.Sprintf("mailing-%d.json", sum.Job))
+	if err := durable.Write(name, append(text, '\n')); err != nil {
+		return err
+	}
+	if url := s.in.site.Sending.Notify; url != "" {
+		if err := post(ctx, url, text); err != nil {
+			return err
+		}
+	}
+	s.log.Info("a mailing is reported", "job", r.Job, "delivered", r.Delivered, "failed", r.Failed,
+		"suppressed", r.Suppressed, "held", r.Held, "ambiguous", r.Ambiguous, "report", name)
+	return nil
+}
+
+// post posts a report to an address on loopback.
+func post(ctx context.Context, url string, text []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := (*dial.Allowlist)(nil).HTTP(nil).Do(r)
+	if err != nil {
+		return err
+	}
+	answer.Body.Close()
+	if answer.StatusCode/100 != 2 {
+		return fmt.Errorf("%s answers %s", url, answer.Status)
+	}
+	return nil
+}
