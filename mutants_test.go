@@ -63,7 +63,8 @@ var checks = []check{
 
 // mutants has all of them; each area has a file of its own.
 var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, studiesMutants, filesMutants,
-	reportsMutants, liveMutants, commandsMutants, reliabilityMutants, returnedMutants, storageMutants)
+	reportsMutants, liveMutants, commandsMutants, reliabilityMutants, returnedMutants, storageMutants,
+	requestsMutants)
 
 // TestMutants plants each mistake and runs the checks against it. It takes
 // minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check
