@@ -39,7 +39,8 @@ var checks = []check{
 	{"names", []string{"./realrun/names", "./realrun/path"}},
 	{"journal", []string{"./realrun/journal", "./realrun/station"}},
 	{"wire", []string{"./realrun/wire", "./realrun/faulty"}},
-	{"returned", []string{"./internal/returned", "./internal/mail", "./realrun/inbound", "./engine/inbox"}},
+	{"returned", []string{"./internal/returned", "./internal/mail", "./realrun/inbound", "./realrun/requests",
+		"./engine/inbox"}},
 	{"numbers", []string{"./reports/run", "-run", "Every"}},
 	{"messages", []string{"./scenarios", "./reports/format", "./reports/compare", "./reports/run", "-run",
 		"Unknown|Many|SetByName|Kind|InWords|Gate|Inconclusive|Differences|Verdicts|EndIsNot|Shaded"}},
@@ -55,7 +56,7 @@ var checks = []check{
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
 	{"tasks", []string{"./cmd/flyball/internal/task", "./cmd/flyball/internal/live", "./cmd/flyball/internal/trials",
-		"-run", "Recipients|Nothing|NameServer|Strange"}},
+		"-run", "Recipients|Nothing|NameServer|Strange|Leaves"}},
 	{"commands", []string{"./cmd/flyball", "-run",
 		"OutIsNot|Stranger|People|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
 			"TestScripts/^(plan|ask|init|partition|realrun)$"}},
