@@ -186,6 +186,14 @@ func (m *Mailing) Masters() []message.Master {
 	return m.letter.Masters()
 }
 
+// Targets returns where the counted links of the letter lead, for a response server: the first is of link 1.
+func (m *Mailing) Targets() []string {
+	if m.letter == nil {
+		return nil
+	}
+	return m.letter.Targets()
+}
+
 // Doubts returns what is allowed in the messages of a mailing to people and rarely meant, one sentence each.
 func (m *Mailing) Doubts() (all []string) {
 	if m.letter != nil {

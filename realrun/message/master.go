@@ -59,7 +59,7 @@ func (t *Template) shown(pieces []piece) []piece {
 			out.WriteString("{{#end}}")
 		case p.edge == ifAny, p.edge == ifEqual:
 			out.WriteString(t.condition(&p))
-		case p.field == literal:
+		case p.field == literal, p.field <= follow:
 			out.WriteString(p.text)
 		case p.optional:
 			out.WriteString("{{" + t.fields[p.field].name + "|" + p.text + "}}")

@@ -358,6 +358,11 @@ func (r *Renderer) fill(dst []byte, pieces []piece, values []string, m *Meta) ([
 		case p.field == jump:
 			i = p.to - 1
 			continue
+		case p.field <= follow:
+			before := len(dst)
+			dst = r.appendCounted(dst, p, m)
+			line += len(dst) - before
+			continue
 		case p.edge != noEdge:
 			if !r.holds(p, values, m) {
 				i = p.to - 1

@@ -28,6 +28,10 @@ type Template struct {
 	attached []string    // headers and base64 of each attachment
 	fields   []fieldName // every field that is used, once
 	variants []variant
+
+	responses   *responses // nil: nothing is counted
+	responsesAt string     // name:line:col of the header that asks for them
+	targets     []string   // of counted links, of the letter and its variants
 }
 
 // variant is the master for one network ([0083]: the AOL master).
@@ -90,6 +94,9 @@ func (t *Template) Networks(each func(network, at string)) {
 // address, and any other header, may hold any text, which is encoded if necessary
 // (RFC 2047). Headers that Render writes are refused.
 //
+// "Responses: https://HOST clicks opens trap", of whose words some may be left out, has links of the HTML lead to a
+// response server, adds a picture that it serves, and a link that people do not see. It is not sent.
+//
 // Three headers name files, which files returns, and are not sent: "HTML: FILE"
 // is the same letter in HTML, "Attach: FILE" is attached, and "Variant: NETWORK FILE"
 // is another letter for the recipients of one network.
@@ -99,7 +106,9 @@ func (t *Template) Networks(each func(network, at string)) {
 // headers and placeholders. Name is used for messages only.
 func Parse(name string, src []byte, files Files) (*Template, error) {
 	p := &parser{t: &Template{name: name}, file: name, files: files, faults: new([]error)}
-	p.letter(src)
+	if p.letter(src); *p.faults == nil {
+		p.number()
+	}
 	if *p.faults != nil {
 		return nil, errors.Join(*p.faults...)
 	}
@@ -249,6 +258,8 @@ func (p *parser) header(at, col int, name, value string) {
 		p.network(at, col, value)
 	case "list-unsubscribe":
 		p.unsubscribe(at, col, value)
+	case "responses":
+		p.count(at, col, value)
 	default:
 		if i := strings.Index(value, "=?"); i >= 0 {
 			p.fault(at, col+i, `header %s has "=?", want plain text: encoded words are made when the message is`, name)

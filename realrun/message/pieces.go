@@ -24,6 +24,8 @@ type piece struct {
 const (
 	literal = -1
 	jump    = -2
+	follow  = -3 // a counted link; text has its address as written, and to its number
+	see     = -4 // the picture that tells of an opened message
 )
 
 // edge is what a piece means for a block.
