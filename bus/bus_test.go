@@ -153,6 +153,74 @@ func TestWhatIsMissing(t *testing.T) {
 	}
 }
 
+// A broker does not start with a certificate that has expired, and an authority, certificate and key must belong
+// together.
+func TestBrokersWithWrongCertificates(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	ca, expired := testca.New(t, dir, "ca"), time.Now().Add(-time.Hour)
+	ca.Issue(t, "old", expired)
+	ca.Issue(t, "good", time.Now().Add(time.Hour))
+	for want, c := range map[string]ServerConfig{
+		"expired on " + expired.Format(time.DateOnly): {CA: in("ca.crt"), Cert: in("old.crt"), Key: in("old.key")},
+		"old.key":                 {CA: in("ca.crt"), Cert: in("good.crt"), Key: in("old.key")},
+		"got no certificate in P": {CA: in("good.key"), Cert: in("good.crt"), Key: in("good.key")},
+	} {
+		c.Listen, c.Token = "127.0.0.1:0", "x"
+		if s, err := Start(c); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), want) {
+			if err == nil {
+				s.Close()
+			}
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// A steady connection looks for its broker for ever, but one whose key the broker does not know any more, or whose own
+// certificate has expired meanwhile, ends with the reason.
+func TestSteadyConnectionsEnd(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	ca := testca.New(t, dir, "ca")
+	ca.Issue(t, "broker", time.Now().Add(time.Hour))
+	key, other := newKey(t, dir, "a"), newKey(t, dir, "b")
+	for want, test := range map[string]struct {
+		valid time.Duration // the certificate of the role
+		known string        // by the second broker
+	}{
+		"does not know this key":                   {time.Hour, other},
+		"the certificate of this end expired on 2": {2 * time.Second, key},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			name := "role" + test.known
+			ca.Issue(t, name, time.Now().Add(test.valid))
+			c := ServerConfig{Listen: "127.0.0.1:0", CA: in("ca.crt"), Cert: in("broker.crt"), Key: in("broker.key"),
+				Users: []User{{NKey: key}}}
+			first := start(t, c)
+			notes := make(chan string, 1000)
+			conn := dial(t, Config{Name: "a", URL: first.URL(), CA: in("ca.crt"), Cert: in(name + ".crt"),
+				Key: in(name + ".key"), NKey: in("a.nk"), Steady: true, Note: func(s string) { notes <- s }}, nil)
+			if c.Listen = first.server.Addr().String(); test.valid < time.Hour {
+				time.Sleep(test.valid + time.Second) // certificates count whole seconds
+			}
+			first.Close()
+			if text := <-notes; !strings.Contains(text, "lost the broker") {
+				t.Errorf("got %s", text)
+			}
+			c.Users = []User{{NKey: test.known}}
+			start(t, c)
+			select {
+			case <-conn.Context().Done():
+			case <-time.After(time.Minute):
+			}
+			if err := context.Cause(conn.Context()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+		})
+	}
+}
+
 // A right that is missing ends the connection with its name, and no question hangs.
 func TestRightsThatAreMissing(t *testing.T) {
 	dir := t.TempDir()

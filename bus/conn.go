@@ -52,46 +52,17 @@ var ErrNoAnswer = errors.New("no process answers")
 func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
 	conn := &Conn{name: c.Name}
 	conn.ctx, conn.end = context.WithCancelCause(ctx)
-	where := c.URL
-	note := c.Note
-	if note == nil {
-		note = func(string) {}
-	}
-	options := []nats.Option{nats.Name(c.Name), nats.CustomInboxPrefix("_INBOX." + c.Name), nats.Timeout(dialWithin),
-		nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectWait, reconnectWait),
-		nats.MaxReconnects(int(Patience / reconnectWait / 2)), nats.PermissionErrOnSubscribe(true),
-		nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(writeWithin),
-		nats.ErrorHandler(func(_ *nats.Conn, on *nats.Subscription, err error) {
-			switch why := final(err); {
-			case why != nil:
-				conn.end(why)
-			case errors.Is(err, nats.ErrSlowConsumer) && on != nil:
-				note(fmt.Sprintf("messages on %s come faster than they are taken: some are lost", on.Subject))
-			default:
-				note(fmt.Sprintf("the broker: %v", err))
-			}
-		}),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if conn.ctx.Err() != nil {
-				return
-			}
-			if err == nil {
-				err = errors.New("closed by the broker")
-			}
-			note(fmt.Sprintf("lost the broker %s, and looks for it: %v", hiddenAll(where), err))
-		}),
-		nats.ReconnectHandler(func(n *nats.Conn) {
-			note(fmt.Sprintf("has a broker again: %s", n.ConnectedUrlRedacted()))
-		}),
-		nats.ClosedHandler(func(n *nats.Conn) {
-			conn.end(explain(n.LastError(), hiddenAll(where)))
-		}),
-	}
+	w := &watcher{conn: conn, where: hiddenAll(c.URL), note: c.Note}
+	options := append(w.options(), nats.Name(c.Name), nats.CustomInboxPrefix("_INBOX."+c.Name),
+		nats.Timeout(dialWithin), nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectWait, reconnectWait), nats.MaxReconnects(int(Patience/reconnectWait/2)),
+		nats.PermissionErrOnSubscribe(true), nats.PingInterval(pingEvery), nats.MaxPingsOutstanding(2),
+		nats.FlusherTimeout(writeWithin))
 	if c.Steady {
 		options = append(options, nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
 	}
 	if within != nil {
-		where = "within the process"
+		w.where = "within the process"
 		options = append(options, nats.InProcessServer(within.server))
 		if within.config.Token != "" {
 			options = append(options, nats.Token(within.config.Token))
@@ -100,11 +71,11 @@ func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
 		return nil, err
 	}
 	if c.CA != "" || c.Cert != "" {
-		config, err := tlsConfig(c)
-		if err != nil {
+		var err error
+		if w.tls, err = tlsConfig(c); err != nil {
 			return nil, err
 		}
-		options = append(options, nats.Secure(config))
+		options = append(options, nats.Secure(w.tls))
 	}
 	if c.NKey != "" {
 		pair, public, err := seed(c.NKey)
@@ -115,7 +86,7 @@ func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
 	}
 	var err error
 	if conn.nats, err = nats.Connect(c.URL, options...); err != nil {
-		return nil, explain(err, hiddenAll(where))
+		return nil, explain(err, w.where)
 	}
 	return conn, nil
 }
