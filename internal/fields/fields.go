@@ -1,5 +1,5 @@
-// Package fields writes values as bytes, field by field in their order, and reads them back: facts in journals and
-// messages between servers. A value has one form, and only that form is read.
+// Package fields writes values as bytes, field by field in their order, and reads them back: facts in journals, messages
+// between servers, and what a run leaves for others. A value has one form, and only that form is read.
 package fields
 
 import (
@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
+	"strings"
 )
 
 // Append appends a value: a whole number as a varint, a float as its 8 bytes with the highest first, a bool as 0 or 1,
-// a string with its length before it, a struct as its fields. It panics for other types.
+// a string with its length before it, a struct as its fields, a slice or a map from strings as the number of its entries
+// and one, or 0 if it is nil, before these, a pointer as 0 or as 1 and what it points to. It panics for other types.
 func Append(b []byte, v reflect.Value) []byte {
 	switch v.Kind() {
 	case reflect.Struct:
@@ -31,11 +34,35 @@ func Append(b []byte, v reflect.Value) []byte {
 		return binary.BigEndian.AppendUint64(b, math.Float64bits(v.Float()))
 	case reflect.String:
 		return append(binary.AppendUvarint(b, uint64(v.Len())), v.String()...)
+	case reflect.Slice:
+		b = appendLength(b, v)
+		for i := range v.Len() {
+			b = Append(b, v.Index(i))
+		}
+	case reflect.Map:
+		b = appendLength(b, v)
+		for _, key := range slices.SortedFunc(slices.Values(v.MapKeys()), byText) {
+			b = Append(Append(b, key), v.MapIndex(key))
+		}
+	case reflect.Pointer:
+		if v.IsNil() {
+			return append(b, 0)
+		}
+		return Append(append(b, 1), v.Elem())
 	default:
-		panic(fmt.Sprintf("fields: got a field of type %v, want a number, a string or a struct of these", v.Type()))
+		panic(fmt.Sprintf("fields: got a field of type %v, want one of numbers, strings and structs", v.Type()))
 	}
 	return b
 }
+
+func appendLength(b []byte, v reflect.Value) []byte {
+	if v.IsNil() {
+		return append(b, 0)
+	}
+	return binary.AppendUvarint(b, uint64(v.Len())+1)
+}
+
+func byText(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) }
 
 // Reader reads values from Rest. Err is set, and stays set, once a value is not there; what is read then is zero.
 type Reader struct {
@@ -137,5 +164,61 @@ func (r *Reader) Value(v reflect.Value) {
 		}
 	case reflect.String:
 		v.SetString(string(r.bytes(r.Uvarint(math.MaxInt64))))
+	case reflect.Slice:
+		if n, some := r.length(); some {
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+			for range n {
+				entry := reflect.New(v.Type().Elem()).Elem()
+				if r.Value(entry); r.Err != nil {
+					return
+				}
+				v.Set(reflect.Append(v, entry))
+			}
+		}
+	case reflect.Map:
+		r.entries(v)
+	case reflect.Pointer:
+		switch b := r.Byte(); {
+		case b == 1:
+			v.Set(reflect.New(v.Type().Elem()))
+			r.Value(v.Elem())
+		case b > 1:
+			r.fail(fmt.Errorf("got %d, want 0 or 1", b))
+		}
+	}
+}
+
+// length reads a number of entries; false if there is no slice or map. Each entry has a byte at least.
+func (r *Reader) length() (n uint64, some bool) {
+	n = r.Uvarint(math.MaxUint64)
+	if r.Err != nil || n == 0 {
+		return 0, false
+	}
+	if n-1 > uint64(len(r.Rest)) {
+		r.fail(errCut)
+		return 0, false
+	}
+	return n - 1, true
+}
+
+// entries reads a map, whose keys come in order.
+func (r *Reader) entries(v reflect.Value) {
+	n, some := r.length()
+	if !some {
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	last := ""
+	for i := range n {
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		r.Value(key)
+		if r.Value(value); r.Err == nil && i > 0 && key.String() <= last {
+			r.fail(fmt.Errorf("got the key %q after %q", key.String(), last))
+		}
+		if r.Err != nil {
+			return
+		}
+		last = key.String()
+		v.SetMapIndex(key, value)
 	}
 }
