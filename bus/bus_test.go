@@ -214,7 +214,8 @@ func TestSteadyConnectionsEnd(t *testing.T) {
 			case <-conn.Context().Done():
 			case <-time.After(time.Minute):
 			}
-			if err := context.Cause(conn.Context()); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), want) {
+			err := context.Cause(conn.Context())
+			if !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
 		})

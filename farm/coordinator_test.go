@@ -193,7 +193,7 @@ func TestWrongWorkers(t *testing.T) {
 		"fails there and not here: internal error: broken": func(context.Context, int, Job) ([]byte, error) {
 			panic("broken")
 		},
-		"with 70000 bytes": func(context.Context, int, Job) ([]byte, error) { return make([]byte, 70_000), nil },
+		"with 470000 bytes": func(context.Context, int, Job) ([]byte, error) { return make([]byte, 470_000), nil },
 	} {
 		s := newSite(t, nil)
 		out := make(chan error, 2)

@@ -14,7 +14,7 @@ const version = 1
 // Bounds of messages. A worker is a stranger to the coordinator, and the other way round.
 const (
 	MostSpec   = 600 << 10 // bytes of the specification of a job
-	mostRecord = 64 << 10  // bytes of a result
+	mostRecord = 448 << 10 // bytes of a result: with mostReport, and as text, less than 1 MiB
 	mostGiven  = 512 << 10 // bytes of the specifications in a message, unless one alone has more
 	mostReport = 256 << 10 // bytes of the results in a message
 	mostSlots  = 4096

@@ -20,6 +20,7 @@ func (a *app) runCommand() *cobra.Command {
 	q := task.DefaultRun()
 	var to output
 	var many repeats
+	var crew trials.Bus
 	c := &cobra.Command{
 		Use:   "run SCENARIO",
 		Short: "Simulate a scenario and report",
@@ -29,7 +30,8 @@ for standard input. Prints the answer and writes a run folder.
 One run is one random draw. With --replications or --precision the scenario is
 run many times with other draws, on all cores, and every number comes with its
 95 % interval. A run is read as a mailing that ends, unless the table [analysis] of
-the scenario has kind = "steady-state".
+the scenario has kind = "steady-state". With --listen or --bus workers in other
+processes make replications too (docs/scale.md).
 
 With --sensitivity every number in doubt is halved and doubled, one at a time,
 with the same random draws. A number is in doubt if it is an assumption, or
@@ -78,8 +80,11 @@ expectation missed, 130 or 143 stopped by a signal.`,
 			case q.Attempts && repeated:
 				return fail(exitUsage, "--attempts writes the table of one run: want no --replications or --precision "+
 					"with it")
+			case (crew.Used() || crew.Validate() != nil) && !repeated:
+				return fail(exitUsage, "--bus, --listen: workers make replications alone: want --replications or "+
+					"--precision with them")
 			case repeated:
-				return a.replicate(&q, &many, given, &to)
+				return a.replicate(&q, &many, crew, given, &to)
 			case given("of") && !q.Sensitivity:
 				return fail(exitUsage, "--of: got %q without --precision", q.Of)
 			}
@@ -104,6 +109,7 @@ expectation missed, 130 or 143 stopped by a signal.`,
 	keepFlag(c, &q.Keep)
 	attemptsFlag(c, &q.Attempts)
 	f.StringVar(&q.Resume, "resume", "", "folder of the same run, stopped by a signal: continue it")
+	farmFlags(c, &crew)
 	return c
 }
 
@@ -192,7 +198,7 @@ func (r *repeats) share() (float64, error) {
 }
 
 // replicate runs independent replications of a scenario and prints their report.
-func (a *app) replicate(one *task.Run, many *repeats, given func(string) bool, to *output) error {
+func (a *app) replicate(one *task.Run, many *repeats, crew trials.Bus, given func(string) bool, to *output) error {
 	q := trials.DefaultReplicate()
 	q.From, q.Recipients, q.Of, q.Workers, q.Place = one.From, one.Recipients, one.Of, one.Workers, to.Place
 	q.Replications, q.Precisely = many.replications, many.precision
@@ -204,6 +210,10 @@ func (a *app) replicate(one *task.Run, many *repeats, given func(string) bool, t
 	}
 	if given("replications") && q.Replications == 0 {
 		q.Replications = -1 // refused; 0 would leave the number to the precision
+	}
+	q.Bus = crew
+	if err := onBus(&q.Bus); err != nil {
+		return err
 	}
 	stop := terminal.WatchSignals()
 	defer stop.End()

@@ -29,9 +29,7 @@ func (a *app) studyFlags(c *cobra.Command, q *trials.Study, dry, asJSON *bool, f
 	c.Flags().StringVar(&q.Resume, "resume", "", "folder of the same study, stopped by a signal")
 	c.Flags().BoolVar(dry, "dry-run", false, "check the study and print its number of runs, without running it")
 	c.Flags().BoolVar(asJSON, "json", false, "print "+file+" instead of tables")
-	busFlags(c, &q.Bus)
-	c.Flags().StringVar(&q.Bus.Listen, "listen", "", "be a broker at this IP:PORT, port 0 for a free one, and print "+
-		"the command that makes a process a worker; instead of --bus")
+	farmFlags(c, &q.Bus)
 }
 
 func (a *app) sweepCommand() *cobra.Command {
@@ -72,7 +70,7 @@ written or the broker cannot be reached, 8 a key or right that is missing, 130 o
 				}
 				return err
 			}
-			if err := onBus(&q); err != nil {
+			if err := onBus(&q.Bus); err != nil {
 				return err
 			}
 			return a.sweep(&q, asJSON, all)
@@ -81,6 +79,13 @@ written or the broker cannot be reached, 8 a key or right that is missing, 130 o
 	a.studyFlags(c, &q, &dry, &asJSON, "study.json")
 	c.Flags().BoolVar(&all, "all", false, "print every point instead of 16")
 	return c
+}
+
+// farmFlags adds the flags of a command whose runs workers in other processes may make.
+func farmFlags(c *cobra.Command, b *trials.Bus) {
+	busFlags(c, b)
+	c.Flags().StringVar(&b.Listen, "listen", "", "be a broker at this IP:PORT, port 0 for a free one, and print the "+
+		"command that makes a process a worker; instead of --bus")
 }
 
 // busFlags adds the flags that say where a bus is.
@@ -99,8 +104,8 @@ func (a *app) workerCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "worker --bus URL",
 		Short: "Make runs for the sweeps of other processes",
-		Long: `Make runs for the sweeps and searches on a bus (docs/scale.md), until a signal ends
-it, or the sweep ends that is its own broker. Workers may come, go and die at any time: a
+		Long: `Make runs for the sweeps, searches, replications and trials of laws on a bus
+(docs/scale.md), until a signal ends it, or the sweep ends that is its own broker. Workers may come, go and die at any time: a
 sweep gives their runs to others, and its results are those of one machine. Some
 runs of each worker are made again elsewhere; one that computes wrongly is shut
 out. A worker of another revision is refused.
@@ -135,10 +140,10 @@ by a signal.`,
 	return c
 }
 
-// onBus completes a question that workers in other processes take part in.
-func onBus(q *trials.Study) (err error) {
-	if q.Bus.Used() {
-		q.Bus.Build, err = buildDigest()
+// onBus completes what a question has of a bus, if workers in other processes take part in it.
+func onBus(b *trials.Bus) (err error) {
+	if b.Used() {
+		b.Build, err = buildDigest()
 	}
 	return err
 }
@@ -217,7 +222,7 @@ cannot be reached, 8 a key or right that is missing, 130 or 143 stopped by a sig
 				}
 				return err
 			}
-			if err := onBus(&q); err != nil {
+			if err := onBus(&q.Bus); err != nil {
 				return err
 			}
 			return a.tune(&q, asJSON)
@@ -255,14 +260,25 @@ judged. Every law is compared with hindsight: the patent's law with the step d t
 was best in that trial, among the steps that --law includes. The report lists the
 goals of the regulator, with what was measured, as met or missed.
 
-Laws are tuned on --half training; claims are made on the other half.
+Laws are tuned on --half training; claims are made on the other half. With --listen
+or --bus workers in other processes take part (docs/scale.md).
 
 Exit codes: 0 done, even if goals are missed, 2 usage, 3 invalid law, 7 the folder
-cannot be written, 130 or 143 stopped by a signal.`,
+cannot be written or the broker cannot be reached, 8 a key or right that is
+missing, 130 or 143 stopped by a signal.`,
 		Example: "  flyball laws\n  flyball laws --half training --law regulator --law patent-8 --noise 5%\n  " +
 			"flyball laws --half all --scenario outage-8 --scenario outage-64 --law patent-3 --law pi,pi.integral=0.3",
 		Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.laws(&q, asJSON) },
+		RunE: func(*cobra.Command, []string) error {
+			err := q.Validate()
+			if err == nil {
+				err = onBus(&q.Bus)
+			}
+			if err != nil {
+				return err
+			}
+			return a.laws(&q, asJSON)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&q.Half, "half", q.Half, "reporting, training or all")
@@ -274,6 +290,7 @@ cannot be written, 130 or 143 stopped by a signal.`,
 	f.IntVar(&q.Replications, "replications", q.Replications, "runs of each law in each trial")
 	f.IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
 	placeFlags(c, &q.Place, "folder (default runs/laws-KEY, KEY from the content)")
+	farmFlags(c, &q.Bus)
 	f.BoolVar(&asJSON, "json", false, "print summary.json instead of tables")
 	return c
 }

@@ -166,7 +166,7 @@ func TestRanges(t *testing.T) {
 		"progress: Open: got 2147483648":    engine.Progress{Open: 1 << 31},
 		"progress: Outcomes: got a packed":  engine.Progress{Outcomes: "1234"},
 		"progress: Outcomes: got outcome 0": engine.Progress{Outcomes: "\x00\x00\x00\x01\x00"},
-		"progress: Outcomes: got outcome 5": engine.Progress{Outcomes: "\x00\x00\x00\x01\x05"},
+		"progress: Outcomes: got outcome 9": engine.Progress{Outcomes: "\x00\x00\x00\x01\x09"},
 		"transfer: got 0 processes":         engine.Transfer{},
 		"transfer: Terms: Rate: got NaN": engine.Transfer{Terms: engine.Terms{Processes: 1, Size: 1,
 			Rate: unit.PerHour(math.NaN())}},

@@ -1,5 +1,5 @@
-// Package fields writes values as bytes, field by field in their order, and reads them back: facts in journals, messages
-// between servers, and what a run leaves for others. A value has one form, and only that form is read.
+// Package fields writes values as bytes, field by field in their order, and reads them back: facts in journals,
+// messages between servers, and what a run leaves for others. A value has one form, and only that form is read.
 package fields
 
 import (
@@ -13,8 +13,9 @@ import (
 )
 
 // Append appends a value: a whole number as a varint, a float as its 8 bytes with the highest first, a bool as 0 or 1,
-// a string with its length before it, a struct as its fields, a slice or a map from strings as the number of its entries
-// and one, or 0 if it is nil, before these, a pointer as 0 or as 1 and what it points to. It panics for other types.
+// a string with its length before it, a struct as its fields, a slice or a map from strings as the number of its
+// entries and one, or 0 if it is nil, before these, a pointer as 0 or as 1 and what it points to. It panics for other
+// types.
 func Append(b []byte, v reflect.Value) []byte {
 	switch v.Kind() {
 	case reflect.Struct:

@@ -46,7 +46,8 @@ func complete(t *testing.T, o *Observation) {
 		}
 	}
 	o.findings = []diagnosis.Finding{{Cause: "x", Where: "y", Words: "z"}}
-	o.campaigns = []run.Campaign{{Name: "c", Values: map[string]format.Num{"m": 2}, Curve: []run.Point{{At: 1, Final: 2}}}}
+	o.campaigns = []run.Campaign{{Name: "c", Values: map[string]format.Num{"m": 2},
+		Curve: []run.Point{{At: 1, Final: 2}}}}
 	o.course = runlog.Course{Step: 3, Steps: [][]runlog.Tally{{{Delivered: 5}}, {}, nil}}
 	s := &o.tracks[0]
 	s.runaway, s.held, s.waits = true, true, 3

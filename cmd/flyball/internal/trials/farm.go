@@ -16,6 +16,7 @@ import (
 	"flyball/farm"
 	"flyball/internal/vt"
 	"flyball/internal/zone"
+	"flyball/reports/ensemble"
 	studies "flyball/reports/study"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
@@ -42,6 +43,14 @@ func (b *Bus) Validate() error {
 		return task.Fail(task.Usage, "--bus-ca, --bus-cert, --bus-key and --bus-nkey belong to --bus or --listen")
 	}
 	return nil
+}
+
+// check returns an error if the flags contradict each other, or if there are neither workers nor runs here.
+func (b *Bus) check(here int) error {
+	if here == 0 && b.Used() {
+		return b.Validate()
+	}
+	return errors.Join(task.CheckWorkers(here), b.Validate())
 }
 
 // busKind gives an error of a bus or of a coordinator its kind.
@@ -82,16 +91,17 @@ func (b *Bus) join(ctx context.Context, role string, note func(string, ...any)) 
 	return conn, func() { conn.Close(); server.Close() }, nil
 }
 
-// spec is a point of a study on the bus. It names no file: a scenario that takes something from one is sent with every
-// value spelled out.
+// spec is a scenario on the bus, and what is kept of its runs. It names no file: a scenario that takes something from
+// one is sent with every value spelled out.
 type spec struct {
 	ID       string // of the scenario; a worker that reads another one from the text computes by other rules
 	Metrics  []string
 	Scenario string
 	Set      []string // path.to.key=value
+	Whole    bool     // all that an ensemble needs is kept, instead of Metrics
 }
 
-// point is a run of a study: of a scenario, with settings.
+// point is a run: of a scenario, with settings.
 type point struct {
 	loaded      *scenarios.Scenario
 	id          string
@@ -100,27 +110,34 @@ type point struct {
 	replication uint64
 }
 
-// coordinate begins to give out the runs of a study.
-func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch,
-	point func(run int) point) (*farm.Coordinator, func(), error) {
-	conn, end, err := q.Bus.join(ctx, "sweep", watch.Note)
+// crew is what workers on a bus are asked to do.
+type crew struct {
+	what string // in a few words
+	own  int    // runs that this process makes at the same time
+	kept
+	point func(run int) point
+	text  func(point) (scenario string, set []string)
+	check func(record []byte) error
+}
+
+// coordinate begins to give out runs.
+func (b *Bus) coordinate(ctx context.Context, of crew, watch task.Watch) (*farm.Coordinator, func(), error) {
+	conn, end, err := b.join(ctx, "sweep", watch.Note)
 	if err != nil {
 		return nil, nil, err
 	}
 	var seed [8]byte
 	rand.Read(seed[:]) // never fails
-	c := farm.Coordinating{Config: farm.Default(), Program: q.Bus.Program, Build: q.Bus.Build, What: "study " + s.Name,
-		Gone: q.Bus.Listen != "", Own: q.Workers, Note: watch.Warn}
+	c := farm.Coordinating{Config: farm.Default(), Program: b.Program, Build: b.Build, What: of.what,
+		Gone: b.Listen != "", Own: of.own, Note: watch.Warn}
 	c.Seed = binary.LittleEndian.Uint64(seed[:])
 	var last *scenarios.Scenario
 	var text string
 	c.Job = func(run int) farm.Job {
-		p := point(run)
+		p := of.point(run)
 		if p.loaded != last {
-			v := spec{p.id, s.Metrics, string(q.texts[p.scenario]), p.set}
-			if q.files.Load() {
-				v.Scenario, v.Set = string(scenarios.Resolved(p.loaded)), nil
-			}
+			v := spec{ID: p.id, Metrics: of.metrics, Whole: of.whole}
+			v.Scenario, v.Set = of.text(p)
 			raw, err := json.Marshal(v)
 			if err != nil {
 				panic(err)
@@ -130,9 +147,9 @@ func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch
 		return farm.Job{Spec: text, Part: p.replication} // a scenario has 1 MiB at most, and room in a message
 	}
 	c.Here = func(int) farm.Do {
-		one := runner{metrics: s.Metrics}
+		one := runner{kept: of.kept}
 		return func(ctx context.Context, run int, _ farm.Job) ([]byte, error) {
-			p := point(run)
+			p := of.point(run)
 			defer func() { // a broken invariant is described by the number of the run
 				if v := recover(); v != nil {
 					if b, ok := v.(sim.Broken); ok {
@@ -145,16 +162,32 @@ func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch
 			return one.run(ctx, p.loaded, p.replication)
 		}
 	}
-	c.Check = func(_ int, record []byte) error {
-		_, err := s.Runs([][]byte{record})
-		return err
-	}
+	c.Check = func(_ int, record []byte) error { return of.check(record) }
 	co, err := farm.Coordinate(conn, c)
 	if err != nil {
 		end()
 		return nil, nil, busKind(err)
 	}
 	return co, func() { co.Close(); end() }, nil
+}
+
+// coordinate begins to give out the runs of a study.
+func (q *Study) coordinate(ctx context.Context, s *study.Study, watch task.Watch,
+	point func(run int) point) (*farm.Coordinator, func(), error) {
+	return q.Bus.coordinate(ctx, crew{what: "study " + s.Name, own: q.Workers, kept: kept{metrics: s.Metrics},
+		point: point, text: q.textOf, check: func(record []byte) error {
+			_, err := s.Runs([][]byte{record})
+			return err
+		}}, watch)
+}
+
+// textOf returns the text of a point's scenario and its settings; if it takes something from a file, it has every value
+// spelled out.
+func (q *Study) textOf(p point) (scenario string, set []string) {
+	if q.files.Load() {
+		return string(scenarios.Resolved(p.loaded)), nil
+	}
+	return string(q.texts[p.scenario]), p.set
 }
 
 // farmed makes the runs of a sweep that are still missing on the bus, until ctx ends.
@@ -181,17 +214,27 @@ func (q *Study) farmed(ctx context.Context, s *study.Study, log *progressLog, wa
 	case ctx.Err() != nil: // stopped
 		return nil
 	}
-	st := co.Stats()
-	if st.Messages > 0 {
+	tellStats(co, watch)
+	return busKind(err)
+}
+
+// tellStats says what a coordinator has done.
+func tellStats(co *farm.Coordinator, watch task.Watch) {
+	if st := co.Stats(); st.Messages > 0 {
 		watch.Note("%d workers made %d runs; %d messages, each handled in %s", st.Workers, st.Results, st.Messages,
 			(st.Handling / time.Duration(st.Messages)).Round(time.Microsecond))
 	}
-	return busKind(err)
+}
+
+// kept is what is kept of a run.
+type kept struct {
+	metrics []string
+	whole   bool // all that an ensemble needs, instead of metrics
 }
 
 // runner makes one run at a time, and keeps networks from one to the next.
 type runner struct {
-	metrics []string
+	kept
 	batches sim.Batches
 }
 
@@ -200,10 +243,14 @@ type runner struct {
 func (r *runner) run(ctx context.Context, s *scenarios.Scenario, replication uint64) (record []byte, _ error) {
 	own := new(task.Recipients) // a synthetic list
 	_, err := sim.RunBatch(&r.batches, []sim.Job{{Scenario: s, Replication: replication}}, 1,
-		func(_ uint64, world *sim.World, end vt.Time) study.Run {
-			return study.Run(studies.RunOf(task.Observe(s, own, replication, world, end), r.metrics))
+		func(_ uint64, world *sim.World, end vt.Time) []byte {
+			report := task.Observe(s, own, replication, world, end)
+			if r.whole {
+				return ensemble.Observe(report).Record()
+			}
+			return study.Run(studies.RunOf(report, r.metrics)).Record()
 		},
-		func(run study.Run) { record = run.Record() }, task.Going(ctx))
+		func(run []byte) { record = run }, task.Going(ctx))
 	if err == nil && record == nil {
 		err = context.Cause(ctx)
 	}
@@ -269,7 +316,7 @@ func (w *stranger) run(ctx context.Context, _ int, j farm.Job) ([]byte, error) {
 				return nil, fmt.Errorf("scenario %.12s is %.12s here: its text has another meaning", s.ID, id)
 			}
 		}
-		w.text, w.loaded, w.metrics = j.Spec, loaded, s.Metrics
+		w.text, w.loaded, w.kept = j.Spec, loaded, kept{s.Metrics, s.Whole}
 	}
 	return w.runner.run(ctx, w.loaded, j.Part)
 }

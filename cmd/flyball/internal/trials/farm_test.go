@@ -26,8 +26,8 @@ func TestStrangeScenario(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := func(change func(*spec)) farm.Job {
-		v := spec{scenarios.ID(s), []string{"rate_per_h", "end_h"}, string(text),
-			[]string{"campaign[0].recipients=2000"}}
+		v := spec{ID: scenarios.ID(s), Metrics: []string{"rate_per_h", "end_h"}, Scenario: string(text),
+			Set: []string{"campaign[0].recipients=2000"}}
 		change(&v)
 		raw, _ := json.Marshal(v)
 		return farm.Job{Spec: string(raw), Part: 3}
@@ -36,7 +36,7 @@ func TestStrangeScenario(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	here, err := (&runner{metrics: []string{"rate_per_h", "end_h"}}).run(context.Background(), s, 3)
+	here, err := (&runner{kept: kept{metrics: []string{"rate_per_h", "end_h"}}}).run(context.Background(), s, 3)
 	if err != nil || string(here) != string(there) {
 		t.Errorf("got %q there and %q here, %v", there, here, err)
 	}
@@ -110,9 +110,9 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// A sweep and a search one of whose workers is wrong end as on one machine, and name the worker. In the sweep its first
-// result is false, and each fourth one; in the search it sends something else when the search has decided on its
-// results, and the search is made again from there.
+// What workers make, of whom one is wrong, ends as on one machine and names the worker. In a sweep, in replications and
+// in trials of laws its first result is false, and each fourth one; in a search, and in replications up to a precision,
+// it sends something else when its results have been decided on, and the decision is made again.
 func TestFalseWorker(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -121,20 +121,52 @@ func TestFalseWorker(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for what, do := range map[string]func(*Study, context.Context, task.Watch) error{
-		"sweep": func(q *Study, ctx context.Context, w task.Watch) error { _, err := q.Sweep(ctx, w); return err },
-		"tune":  func(q *Study, ctx context.Context, w task.Watch) error { _, err := q.Tune(ctx, w); return err },
-	} {
+	study := func(dir string, b Bus, workers int) *Study {
 		q := DefaultStudy()
-		q.From.Arg, q.Dir = in("study.toml"), in(what+"-whole")
-		if err := do(&q, t.Context(), nil); err != nil {
-			t.Fatal(err)
+		q.From.Arg, q.Dir, q.Bus, q.Workers = in("study.toml"), dir, b, workers
+		return &q
+	}
+	replicate := func(dir string, b Bus, workers int) *Replicate {
+		q := DefaultReplicate()
+		q.From.Arg, q.Dir, q.Bus, q.Workers = in("world.toml"), dir, b, workers
+		return &q
+	}
+	for what, do := range map[string]func(ctx context.Context, w task.Watch, dir string, b Bus, workers int) error{
+		"sweep": func(ctx context.Context, w task.Watch, dir string, b Bus, workers int) error {
+			_, err := study(dir, b, workers).Sweep(ctx, w)
+			return err
+		},
+		"tune": func(ctx context.Context, w task.Watch, dir string, b Bus, workers int) error {
+			_, err := study(dir, b, workers).Tune(ctx, w)
+			return err
+		},
+		"replicate": func(ctx context.Context, w task.Watch, dir string, b Bus, workers int) error {
+			q := replicate(dir, b, workers)
+			q.Replications = 24
+			_, err := q.Do(ctx, w)
+			return err
+		},
+		"precision": func(ctx context.Context, w task.Watch, dir string, b Bus, workers int) error {
+			q := replicate(dir, b, workers)
+			q.Precision, q.Precisely, q.Replications = 0.0002, "0.02%", 90
+			_, err := q.Do(ctx, w)
+			return err
+		},
+		"laws": func(ctx context.Context, w task.Watch, dir string, b Bus, workers int) error {
+			q := DefaultLaws()
+			q.Half, q.Scenarios, q.Laws = "all", []string{"outage-8"}, []string{"patent-8", "pi"}
+			q.Noise, q.Dir, q.Bus, q.Workers, q.Replications = []string{"0"}, dir, b, workers, 5
+			_, err := q.Do(ctx, w)
+			return err
+		},
+	} {
+		if err := do(t.Context(), nil, in(what+"-whole"), Bus{}, 2); err != nil {
+			t.Fatalf("%s: %v", what, err)
 		}
-		q.Dir, q.Workers, q.Bus.Listen = in(what+"-farmed"), 0, "127.0.0.1:0"
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		named, notes := false, ""
-		err := do(&q, ctx, func(e task.Event) {
+		err := do(ctx, func(e task.Event) {
 			if e.Note != "" {
 				notes += e.Note + "\n"
 			}
@@ -145,7 +177,7 @@ func TestFalseWorker(t *testing.T) {
 						r[0] ^= 1 // of the digest
 					}
 				}
-				if what == "tune" {
+				if what == "tune" || what == "precision" {
 					wrong = func(n int, r []byte) {
 						if n >= 30 {
 							clear(r)
@@ -155,15 +187,16 @@ func TestFalseWorker(t *testing.T) {
 				running.Go(func() { help(ctx, url, "false", 0, wrong) })
 				running.Go(func() { help(ctx, url, "good", 20*time.Millisecond, func(int, []byte) {}) })
 			}
-		})
+		}, in(what+"-farmed"), Bus{Listen: "127.0.0.1:0"}, 0)
 		if err != nil {
 			t.Errorf("%s: %v\n%s", what, err, notes)
 		}
 		if !named {
 			t.Errorf("%s: the false worker is not named\n%s", what, notes)
 		}
-		if what == "tune" && !strings.Contains(notes, "the search goes on from run") {
-			t.Errorf("the search had not decided on what was withdrawn: the test tests too little\n%s", notes)
+		again := map[string]string{"tune": "the search goes on from run", "precision": "the precision is judged again"}
+		if !strings.Contains(notes, again[what]) {
+			t.Errorf("%s had not decided on what was withdrawn: the test tests too little\n%s", what, notes)
 		}
 		stop()
 		running.Wait()

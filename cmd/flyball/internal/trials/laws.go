@@ -32,6 +32,7 @@ type Laws struct {
 	Seed         string   // of all draws; empty: the scenarios' own
 	Replications int      // runs of each law in each trial
 	Workers      int      // runs at the same time; changes no result
+	Bus          Bus      // of workers that make runs too
 	task.Place            // by default runs/laws-KEY, KEY from the content
 }
 
@@ -78,27 +79,26 @@ func (q *Laws) Do(ctx context.Context, watch task.Watch) (*LawsTried, error) {
 	}
 	defer task.ManyRuns()()
 	began := time.Now()
-	each, total := uint64(q.Replications), uint64(len(trials)*q.Replications)
-	own := new(task.Recipients) // synthetic lists
+	total := uint64(len(trials) * q.Replications)
 	defer task.BrokenRun(q.broken(trials))
 
 	runs := make([]ensemble.Observation, 0, q.Replications)
 	done := uint64(0)
 	gathering := laws.Gather(all.asked)
-	_, err = sim.Sweep(tried, each, 0, q.Workers,
-		func(i uint64, w *sim.World, end vt.Time) ensemble.Observation {
-			return ensemble.Observe(task.Observe(tried[i/each], own, i%each, w, end))
-		},
-		func(o ensemble.Observation) {
-			if runs = append(runs, o); len(runs) == q.Replications {
-				gathering.Add(trials[done/each], runs)
-				runs = runs[:0]
-			}
-			done++
-			watch.At("laws", done, total)
-		}, task.Going(ctx))
+	take := func(o ensemble.Observation) {
+		if runs = append(runs, o); len(runs) == q.Replications {
+			gathering.Add(trials[done/uint64(q.Replications)], runs)
+			runs = runs[:0]
+		}
+		done++
+	}
+	if q.Bus.Used() {
+		err = q.farmed(ctx, tried, watch, take)
+	} else {
+		err = q.here(ctx, tried, watch, take)
+	}
 	if err != nil {
-		return nil, task.Error{Kind: task.Invalid, Err: err}
+		return nil, err
 	}
 	if done < total {
 		return nil, task.Stopped{Done: int(done), Total: int(total)}
@@ -109,6 +109,52 @@ func (q *Laws) Do(ctx context.Context, watch task.Watch) (*LawsTried, error) {
 		return nil, err
 	}
 	return &LawsTried{found, place.Dir}, nil
+}
+
+// here makes the runs of all scenarios on this machine, as many as there are when ctx ends, and hands them to take.
+func (q *Laws) here(ctx context.Context, tried []*scenarios.Scenario, watch task.Watch,
+	take func(ensemble.Observation)) error {
+	each, done := uint64(q.Replications), uint64(0)
+	total := each * uint64(len(tried))
+	own := new(task.Recipients) // synthetic lists
+	_, err := sim.Sweep(tried, each, 0, q.Workers,
+		func(i uint64, w *sim.World, end vt.Time) ensemble.Observation {
+			return ensemble.Observe(task.Observe(tried[i/each], own, i%each, w, end))
+		},
+		func(o ensemble.Observation) {
+			take(o)
+			done++
+			watch.At("laws", done, total)
+		}, task.Going(ctx))
+	if err != nil {
+		return task.Error{Kind: task.Invalid, Err: err}
+	}
+	return nil
+}
+
+// farmed makes the runs of all scenarios by workers. It hands them on when all are there and hold.
+func (q *Laws) farmed(ctx context.Context, tried []*scenarios.Scenario, watch task.Watch,
+	take func(ensemble.Observation)) error {
+	each, total := q.Replications, q.Replications*len(tried)
+	ids := make([]string, len(tried))
+	for i, s := range tried {
+		ids[i] = scenarios.ID(s)
+	}
+	o, end, err := q.Bus.observe(ctx, "trials of laws", q.Workers, watch, func(run int) point {
+		return point{loaded: tried[run/each], id: ids[run/each], replication: uint64(run % each)}
+	})
+	if err != nil {
+		return err
+	}
+	defer end()
+	if err := o.until(ctx, total, func(done int) { watch.At("laws", uint64(done), uint64(total)) }); err != nil {
+		return err
+	}
+	tellStats(o.co, watch)
+	for _, run := range o.from(0) {
+		take(run)
+	}
+	return nil
 }
 
 // broken returns a function that describes a broken invariant in one of the runs.
@@ -149,7 +195,7 @@ func (q *Laws) chosen() (question, error) {
 	if half == nil { // without a half there is nothing to choose from
 		all.disturbances, scenario = q.chosenDisturbances()
 	}
-	return all, errors.Join(half, number, task.CheckWorkers(q.Workers), seed, noise, law, scenario)
+	return all, errors.Join(half, number, q.Bus.check(q.Workers), seed, noise, law, scenario)
 }
 
 func (q *Laws) chosenNoise() (levels []float64, _ error) {

@@ -31,6 +31,7 @@ type Replicate struct {
 	Of           string  // measure that Precision applies to; empty: the headline
 	Recipients   task.Recipients
 	Workers      int // runs at the same time; changes no result
+	Bus          Bus // of workers that make runs too
 	task.Place       // by default runs/NAME-KEY, KEY from the content
 }
 
@@ -67,7 +68,16 @@ func (q *Replicate) Validate(s *scenarios.Scenario) error {
 		precision = task.Fail(task.Usage, "--precision: got %g, want a share of the mean such as 1%% or 0.01",
 			q.Precision)
 	}
-	return errors.Join(number, precision, task.CheckWorkers(q.Workers), q.checkMeasure(s))
+	return errors.Join(number, precision, q.Bus.check(q.Workers), q.checkMeasure(s), q.checkList())
+}
+
+// checkList returns an error if workers elsewhere would need a list.
+func (q *Replicate) checkList() error {
+	if q.Bus.Used() && q.Recipients.File != "" {
+		return task.Fail(task.Usage, "--list: got %s with --bus or --listen, want none: workers read no file",
+			q.Recipients.File)
+	}
+	return nil
 }
 
 // checkMeasure returns an error if the precision of Of cannot be found from s.
@@ -140,8 +150,33 @@ func (q *Replicate) Do(ctx context.Context, watch task.Watch) (*Replicated, erro
 // runs makes as many replications as were asked for, or as the precision takes;
 // fewer if ctx ends.
 func (q *Replicate) runs(ctx context.Context, s *scenarios.Scenario, watch task.Watch) ([]ensemble.Observation, error) {
-	var runs []ensemble.Observation
-	until := func(total int) error {
+	if !q.Bus.Used() {
+		return q.looks(s, watch, q.here(ctx, s, watch))
+	}
+	id := scenarios.ID(s)
+	o, end, err := q.Bus.observe(ctx, "replications of "+s.Name, q.Workers, watch, func(run int) point {
+		return point{loaded: s, id: id, replication: uint64(run)}
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	for {
+		runs, err := q.looks(s, watch, func(runs []ensemble.Observation, total int) ([]ensemble.Observation, error) {
+			err := o.until(ctx, total, func(done int) { watch.At(s.Name, uint64(done), uint64(total)) })
+			return append(runs, o.from(len(runs))...), err
+		})
+		if !errors.Is(err, errAgain) {
+			tellStats(o.co, watch)
+			return runs, err
+		}
+		watch.Warn("the precision is judged again from run %d on: it was judged by false ones", len(o.records))
+	}
+}
+
+// here returns a function that extends replications to a total, on the cores of this machine; fewer if ctx ends.
+func (q *Replicate) here(ctx context.Context, s *scenarios.Scenario, watch task.Watch) extend {
+	return func(runs []ensemble.Observation, total int) ([]ensemble.Observation, error) {
 		_, err := sim.Replicate(s, q.Recipients.List(), uint64(len(runs)), uint64(total-len(runs)), q.Workers,
 			func(replication uint64, w *sim.World, end vt.Time) ensemble.Observation {
 				return ensemble.Observe(task.Observe(s, &q.Recipients, replication, w, end))
@@ -151,20 +186,27 @@ func (q *Replicate) runs(ctx context.Context, s *scenarios.Scenario, watch task.
 				watch.At(s.Name, uint64(len(runs)), uint64(total))
 			}, task.Going(ctx))
 		if err != nil {
-			return task.Error{Kind: task.Invalid, Err: err}
+			return runs, task.Error{Kind: task.Invalid, Err: err}
 		}
-		return nil
+		return runs, nil
 	}
+}
+
+// extend makes more replications, so that their number is total, or fewer if the run is stopped.
+type extend func(runs []ensemble.Observation, total int) ([]ensemble.Observation, error)
+
+// looks makes replications until there are as many as were asked for, or as the precision takes.
+func (q *Replicate) looks(s *scenarios.Scenario, watch task.Watch, more extend) (runs []ensemble.Observation,
+	err error) {
 	if q.Precision == 0 {
-		err := until(q.Replications)
-		return runs, err
+		return more(nil, q.Replications)
 	}
 	rule := stats.Rule{Relative: q.Precision, Most: q.Replications}
 	if rule.Most == 0 {
 		rule.Most = defaultMost
 	}
 	for look := rule.Next(0); look > 0; look = rule.Next(look) {
-		if err := until(look); err != nil || len(runs) < look {
+		if runs, err = more(runs, look); err != nil || len(runs) < look {
 			return runs, err
 		}
 		of := q.Of

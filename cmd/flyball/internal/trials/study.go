@@ -46,10 +46,7 @@ type Swept struct {
 
 // Validate returns an error if the question makes no sense.
 func (q *Study) Validate() error {
-	if q.Workers == 0 && q.Bus.Used() {
-		return q.Bus.Validate()
-	}
-	return errors.Join(task.CheckWorkers(q.Workers), q.Bus.Validate())
+	return q.Bus.check(q.Workers)
 }
 
 // Sweep makes the runs of all points and writes their folder. If ctx ends, it returns
