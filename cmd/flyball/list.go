@@ -26,12 +26,13 @@ confirms, or that is not on this computer.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fail(exitUsage, "list: got %q, want import, export, show, suppress, forget or history", args[0])
+				return fail(exitUsage, "list: got %q, want import, export, show, suppress, take, forget or history",
+					args[0])
 			}
 			return c.Help()
 		}}
 	c.AddCommand(a.listImportCommand(), a.listExportCommand(), a.listShowCommand(), a.listSuppressCommand(),
-		a.listForgetCommand(), a.listHistoryCommand())
+		a.listForgetCommand(), a.listTakeCommand(), a.listHistoryCommand())
 	return c
 }
 
@@ -190,4 +191,24 @@ on with --resume. Who asks for a person stands in the audit.`,
 			return t.Write(a.out, a.colored())
 		},
 	}
+}
+
+func (a *app) listTakeCommand() *cobra.Command {
+	var q lists.Take
+	c := &cobra.Command{
+		Use:   "take STORE --mailing DIR",
+		Short: "Take what recipients have asked for into their lists",
+		Long: `Take into a store what recipients of live runs of its lists have asked flyball request
+serve for: who has left gets no mail of that list any more, by later mailings too, and
+who has returned gets it again. What the store has is not taken twice, so that the
+command may run as often as you like, while the run and the server go on.`,
+		Example: "  flyball list take sqlite:lists.db --mailing week49 --mailing week50",
+		Args:    exactly(1, "STORE"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			q.Place = args[0]
+			return a.lines(q.Do(context.Background()))
+		},
+	}
+	c.Flags().StringArrayVar(&q.Mailings, "mailing", nil, "folder that a live run keeps with --state (repeatable)")
+	return c
 }

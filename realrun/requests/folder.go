@@ -179,13 +179,25 @@ func (g *Gone) update() error {
 
 // standings returns where the recipients of the desk in a folder stand; nil if there is none.
 func standings(dir string, key mail.Key) (map[mail.Recipient]standing, error) {
-	c, err := journal.Read(durable.Files(dir), identity(key))
-	if errors.Is(err, journal.ErrMissing) {
-		return nil, nil
+	facts, err := Facts(dir, key)
+	if facts == nil {
+		return nil, err
 	}
 	r := Role{of: map[mail.Recipient]standing{}}
-	for _, e := range c.Entries {
-		r.see(e.Fact)
+	for _, f := range facts {
+		r.see(f)
 	}
 	return r.of, err
+}
+
+// Facts returns the facts of the desk of the list with a key in a folder, which may be in use or not be there.
+func Facts(dir string, key mail.Key) (all []engine.Fact, err error) {
+	c, err := journal.Read(durable.Files(dir), identity(key))
+	if errors.Is(err, journal.ErrMissing) || errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range c.Entries {
+		all = append(all, e.Fact)
+	}
+	return all, err
 }

@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
 	"flyball/realrun/depot"
+	"flyball/realrun/requests"
+	"flyball/reports/format"
 	"flyball/storage"
 )
 
@@ -42,4 +46,50 @@ func (c Changes) Take(ctx context.Context, source string, first uint64, all []de
 		err = fmt.Errorf("%w: %w", depot.ErrGap, err)
 	}
 	return upTo, err
+}
+
+// Take asks that a store takes what recipients of live runs of its lists have asked for.
+type Take struct {
+	Place    string
+	Mailings []string // folders of the runs, see package kept
+}
+
+// Do takes what is new, and returns a line for each mailing.
+func (q *Take) Do(ctx context.Context) (words []string, err error) {
+	if len(q.Mailings) == 0 {
+		return nil, task.Fail(task.Usage, "--mailing: got none, want the folder that a live run keeps with --state")
+	}
+	s, p, err := open(ctx, q.Place, false, false)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	for _, dir := range q.Mailings {
+		_, key, err := kept.ReturnPaths(dir)
+		if err != nil {
+			return words, err
+		}
+		facts, err := requests.Facts(kept.Requests(dir), key)
+		if err != nil {
+			return words, task.Fail(task.Invalid, "--mailing: %s: %w", kept.Requests(dir), err)
+		}
+		name := kept.Mailing{Secret: key}.Name()
+		to := Changes{s, func(r mail.Recipient) (string, uint32, bool) { return name, uint32(r), true }}
+		all := depot.ChangesOf(facts)
+		before, err := to.Taken(ctx, "requests of "+name)
+		switch {
+		case err != nil:
+		case before > uint64(len(all)):
+			return words, task.Fail(task.Invalid, "--mailing: %s: got %d changes, want %d or more, which the store "+
+				"has taken", kept.Requests(dir), len(all), before)
+		case before < uint64(len(all)):
+			_, err = to.Take(ctx, "requests of "+name, before+1, all[before:])
+		}
+		if err != nil {
+			return words, task.Stored("--mailing: "+dir, err)
+		}
+		words = append(words, fmt.Sprintf("%s: %s of recipients taken into %s, %d of them new", dir,
+			format.Plural(uint64(len(all)), "change"), p, uint64(len(all))-before))
+	}
+	return words, nil
 }
