@@ -111,6 +111,8 @@ func (a *app) requestShowCommand() *cobra.Command {
 		Short: "Show what recipients have asked for",
 		Long: `Show who has left mailings, by the places of their recipients, and with --state which
 addresses the form has added and deleted. Servers and runs may be using the folders.
+With --run, the folder of a run of the mailing, the output is a suppression list
+with the addresses of those who have left, for realrun --suppress.
 
 Exit codes: 0 shown, 2 usage, 3 a folder that is damaged.`,
 		Args: cobra.NoArgs,
@@ -124,6 +126,7 @@ Exit codes: 0 shown, 2 usage, 3 a folder that is damaged.`,
 	}
 	c.Flags().StringArrayVar(&q.Mailings, "mailing", nil, "folder that a live run keeps with --state (repeatable)")
 	c.Flags().StringVar(&q.State, "state", "", "folder of the form of flyball request serve")
+	c.Flags().StringVar(&q.Run, "run", "", "run folder of the mailing, whose addresses are printed")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema requests)")
 	return c
 }

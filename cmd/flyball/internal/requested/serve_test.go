@@ -147,7 +147,7 @@ func TestServe(t *testing.T) {
 		if err := s.Text(&text, false); err != nil {
 			t.Fatal(err)
 		}
-		if got := fmt.Sprint(s.Mailings, s.Added, s.Deleted); got != "[{news [3 5]}] [ann@there.example] []" ||
+		if got := fmt.Sprint(s.Mailings, s.Added, s.Deleted); got != "[{news [3 5] []}] [ann@there.example] []" ||
 			!strings.Contains(text.String(), "3 5") || !strings.Contains(text.String(), "added ann@there.example") {
 			t.Errorf("running %v: got %s\n%s", running, got, text.String())
 		}
