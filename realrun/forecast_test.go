@@ -13,10 +13,10 @@ import (
 	"flyball/reports/runlog"
 )
 
-// A live mailing of a steady rate has an estimate of its end: on each of two servers, at half of
-// its recipients, within a tenth of the end that its own record has; a pause of the computer moves
-// both, so what the second half took longer or shorter than the first is allowed too. The
-// estimate of the whole run is that of its servers, and a replay makes the same ones.
+// A live mailing of a steady rate has an estimate of its end: on each of two servers, after half of its recipients, the
+// rest at the rate of the intervals so far, give or take a tenth of the end. On a busy machine these rates differ: then
+// the estimate lies between what the fastest and what the slowest of them give. The estimate of the whole run follows
+// from the estimates of its servers, and a replay makes the same ones.
 func TestLiveForecast(t *testing.T) {
 	t.Parallel()
 	s := rehearsal(600)
@@ -34,6 +34,11 @@ func TestLiveForecast(t *testing.T) {
 			latest := map[mail.Server]runlog.Forecast{}
 			for _, i := range r.Record().Intervals {
 				latest[i.Server] = i.Forecast
+			}
+			for _, v := range latest {
+				if f == v && r.Record().Final() >= 300 { // of the one server that is left
+					return
+				}
 			}
 			for _, v := range latest {
 				if f.Finish < v.Finish || f.High < v.High || f.Low < v.Low {
@@ -54,21 +59,27 @@ func TestLiveForecast(t *testing.T) {
 	}
 	for server := range s.Servers {
 		end, half, sum := vt.Time(0), runlog.Interval{}, uint64(0)
+		left, slowest, fastest := 0.0, math.Inf(1), 0.0 // the rates are recipients per nanosecond in the intervals up to half
 		for _, i := range rows {
 			if int(i.Server) != server {
 				continue
 			}
-			if sum += i.Sample.Delivered; sum >= 150 && half.End == 0 {
-				half = i
+			if sum += i.Sample.Delivered; half.End == 0 {
+				rate := float64(i.Sample.Delivered) / float64(i.Sample.Span)
+				slowest, fastest = min(slowest, rate), max(fastest, rate)
+			}
+			if sum >= 150 && half.End == 0 {
+				half, left = i, float64(300-sum)
 			}
 			if i.Sample.Delivered > 0 {
 				end = i.End
 			}
 		}
-		pause := math.Abs(float64(end - 2*half.End))
-		if miss := math.Abs(float64(half.Finish - end)); !half.Known() || miss > 0.1*float64(end)+pause ||
+		soon, late := float64(half.End)+left/fastest, float64(half.End)+left/slowest
+		if got, most := float64(half.Finish), 0.1*float64(end); !half.Known() || got < soon-most || got > late+most ||
 			half.Low > half.Finish || half.High < half.Finish {
-			t.Errorf("server %d, at %v: %+v, want an end at %v", server, half.End, half.Forecast, end)
+			t.Errorf("server %d, at %v: %+v, want an end from %v to %v, or %v off; it was at %v", server, half.End,
+				half.Forecast, vt.Time(soon), vt.Time(late), vt.Time(most), end)
 		}
 	}
 }
