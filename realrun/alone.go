@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"flyball/engine"
+	"flyball/engine/governing"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/realrun/journal"
@@ -73,3 +74,16 @@ func (r *Runner) Receive(m engine.Message) {
 // Mail adds a mailing to the list: the destinations of its recipients, whose places begin with first. It comes before
 // a Transfer of them. Only a function of Do may call it.
 func (r *Runner) Mail(first mail.Recipient, to []mail.Destination) { r.list.Put(first, to) }
+
+// Governing returns the role that governs all servers of a scenario, for a station of its own; nil if each server
+// governs itself. It observes the intervals of all servers together; observer may be nil.
+func Governing(s *scenarios.Scenario, observer engine.Observer) (engine.Durable, error) {
+	if observer == nil {
+		observer = runlog.NewRecorder(len(s.Destinations), nil)
+	}
+	_, cluster, err := s.Governors(observer, new(roles).nearly)
+	if err != nil || cluster == nil {
+		return nil, err
+	}
+	return governing.Keep(cluster), nil
+}

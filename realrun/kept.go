@@ -60,6 +60,7 @@ type kept struct {
 	group  *journal.Group
 	held   []held
 	dots   []heldDot
+	waits  []int    // by role: held outboxes
 	places []places // by role: where its facts are
 }
 
@@ -73,6 +74,7 @@ type Doubt struct {
 
 // held are messages that wait until a record is durable.
 type held struct {
+	role   mail.Server
 	record uint64
 	send   []engine.Message
 }
@@ -123,7 +125,7 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 	if r.elsewhere == nil {
 		r.here = upTo(r.number())
 	}
-	v.places = make([]places, r.number())
+	v.waits, v.places = make([]int, r.number()), make([]places, r.number())
 	if n := len(k.Before); n > 0 {
 		from = max(from, k.Before[n-1].At)
 	}
@@ -195,7 +197,7 @@ func (v *kept) recover(now vt.Time) (err error) {
 		if durable {
 			role.Recover(now, v.Boot, facts[i], &v.roles.out)
 		}
-		if err := v.remember(i); err != nil {
+		if err := v.remember(now, i); err != nil {
 			return err
 		}
 		if !durable {
@@ -296,8 +298,8 @@ func (v *kept) doubt(server mail.Server, f engine.Outcome) {
 	}
 }
 
-// hold keeps the facts of an outbox, and reports whether its messages wait: until all facts are durable that a role has
-// written.
+// hold keeps the facts of an outbox, and reports whether its messages wait until facts are durable: those of the same
+// role, or of the shell too if the receiver does not lose what it has got together with them.
 func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 	v.learned(now, number)
 	at := &v.places[number]
@@ -320,11 +322,12 @@ func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 		}
 	}
 	record := v.group.Record()
-	if record <= v.group.Durable() {
+	if record <= v.group.Durable() || v.roles.elsewhere == nil && len(out.Write) == 0 && v.waits[number] == 0 {
 		return false
 	}
 	if len(out.Send) > 0 {
-		v.held = append(v.held, held{record, slices.Clone(out.Send)})
+		v.waits[number]++
+		v.held = append(v.held, held{number, record, slices.Clone(out.Send)})
 	}
 	return true
 }
@@ -383,6 +386,7 @@ func (v *kept) release(now vt.Time, s journal.Synced) {
 	for len(v.held) > 0 && v.held[0].record <= durable {
 		h := v.held[0]
 		v.held = v.held[1:]
+		v.waits[h.role]--
 		for _, m := range h.send {
 			v.roles.receive(now, m)
 		}

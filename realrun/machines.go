@@ -143,8 +143,8 @@ func (r *roles) number() int {
 	return n
 }
 
-// role returns a role of this process by its number: a server, after the last one the cluster, if there is one, and then the sending
-// server of a run that keeps its facts.
+// role returns a role of this process by its number: a server, after the last one the cluster, if there is one, and
+// then the sending server of a run that keeps its facts.
 func (r *roles) role(number mail.Server) engine.Role {
 	switch {
 	case int(number) < len(r.machines):

@@ -144,7 +144,7 @@ func (v *kept) attempt(number mail.Server, f engine.Attempted) (mail.Attempt, ma
 }
 
 // remember gives a role what was learned before.
-func (v *kept) remember(number mail.Server) error {
+func (v *kept) remember(now vt.Time, number mail.Server) error {
 	if int(number) >= len(v.memories) {
 		return nil
 	}
@@ -157,6 +157,9 @@ func (v *kept) remember(number mail.Server) error {
 	v.lessons(number, c)
 	if err := c.Err(); err != nil {
 		return fmt.Errorf("%w: got what %v has learned: %w", journal.ErrDamaged, v.address(number), err)
+	}
+	if v.roles.elsewhere != nil { // time has passed since the stop
+		v.remotes[number].Machine().Lapse(now)
 	}
 	for _, e := range m.ended {
 		f := e.Fact.(engine.Attempted)

@@ -345,6 +345,9 @@ func (r *Runner) close() vt.Time {
 	for e := range r.ended {
 		r.last(now, e)
 	}
+	if r.roles.kept != nil {
+		r.finish(now) // what the roles have sent each other comes before the end
+	}
 	measured := sync.OnceValue(r.cpu.load)
 	for i, machine := range r.roles.machines {
 		if machine == nil {

@@ -42,11 +42,29 @@ func (m *Machine) Lessons(c *snap.Codec) {
 		m.concurrency.lessons(c)
 	}
 	if c.Reading() {
+		if i.next == vt.Never { // the server ended when an interval had no decision yet
+			m.beginAnew(i.accounted)
+		}
 		m.opens, m.available = opens, m.cfg.published(m.gov.Available())
 		if limited && m.concurrency.cfg.Limits() {
 			m.revival = m.concurrency.nextRevival()
 		}
 	}
+}
+
+// Lapse begins the interval under way anew at now, if a whole interval has passed since its end: what was measured in it
+// is too old to decide by. It comes between Lessons and Recount.
+func (m *Machine) Lapse(now vt.Time) {
+	if now.Sub(m.interval.next) >= m.cfg.Interval {
+		m.beginAnew(now)
+	}
+}
+
+// beginAnew begins the interval under way anew at now. It keeps its number.
+func (m *Machine) beginAnew(now vt.Time) {
+	number := m.interval.number
+	m.BeginAt(now)
+	m.interval.number = number
 }
 
 func (r *concurrency) lessons(c *snap.Codec) {
