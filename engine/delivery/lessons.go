@@ -52,8 +52,8 @@ func (m *Machine) Lessons(c *snap.Codec) {
 	}
 }
 
-// Lapse begins the interval under way anew at now, if a whole interval has passed since its end: what was measured in it
-// is too old to decide by. It comes between Lessons and Recount.
+// Lapse begins the interval under way anew at now, if a whole interval has passed since its end: what was measured in
+// it is too old to decide by. It comes between Lessons and Recount.
 func (m *Machine) Lapse(now vt.Time) {
 	if now.Sub(m.interval.next) >= m.cfg.Interval {
 		m.beginAnew(now)

@@ -25,8 +25,8 @@ func keepRising() *Kept {
 	return Keep(New(Config{Servers: 2, Interval: vt.Hour, Governor: &rising{10}, Target: noTarget, Observer: quiet{}}))
 }
 
-// A cluster that is stopped after any input goes on as one that is not: the same verdicts, and a report that came before
-// the stop is not lost.
+// A cluster that is stopped after any input goes on as one that is not: the same verdicts, and a report that came
+// before the stop is not lost.
 func TestKeptAfterAnyStop(t *testing.T) {
 	inputs := func(each func(i int, act func(k *Kept, out *engine.Outbox))) {
 		i := 0
@@ -35,7 +35,8 @@ func TestKeptAfterAnyStop(t *testing.T) {
 				now := vt.Time(vt.Hour * vt.Span(hour+1))
 				each(i, func(k *Kept, out *engine.Outbox) {
 					k.Receive(now, engine.Message{From: engine.Address{Role: engine.Delivery, Server: server},
-						Number: hour + 7*uint64(server), Body: engine.Report{Ended: now, Wanted: int(hour) * int(server+1)}}, out)
+						Number: hour + 7*uint64(server),
+						Body:   engine.Report{Ended: now, Wanted: int(hour) * int(server+1)}}, out)
 				})
 				i++
 			}
