@@ -1,10 +1,12 @@
 package requests
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"flyball/internal/longtest"
 	"flyball/internal/mail"
 )
 
@@ -84,5 +86,78 @@ func TestFollow(t *testing.T) {
 				t.Fatalf("recipient %d is not gone after a minute", r)
 			}
 		}
+	}
+}
+
+// A server that stops and begins again does not disturb who follows its folder: no look at it fails, and each
+// recipient who has left stays away.
+func TestFollowAcrossStops(t *testing.T) {
+	dir := t.TempDir()
+	gone, err := ReadFolder(dir, testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	over, ended := make(chan bool), make(chan bool)
+	go func() {
+		defer close(ended)
+		for before := 0; ; {
+			select {
+			case <-over:
+				return
+			default:
+			}
+			if err := gone.update(); err != nil {
+				t.Errorf("a look: %v", err)
+				return
+			}
+			n := len(gone.All())
+			if n < before {
+				t.Errorf("%d are gone, and %d were before", n, before)
+			}
+			before = n
+		}
+	}()
+	for r := range mail.Recipient(longtest.Or(10, 200)) {
+		f, err := OpenFolder(dir, testKey, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Leave(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(over)
+	<-ended
+}
+
+// A folder that is damaged while it is followed is an error, and not an empty set.
+func TestFollowDamage(t *testing.T) {
+	dir := t.TempDir()
+	f, err := OpenFolder(dir, testKey, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Leave(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone, err := ReadFolder(dir, testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(dir, "facts-00000001")
+	if err := os.WriteFile(name, []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "facts-00000002"), []byte("something else"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := gone.Follow(t.Context()); err == nil || !gone.Has(1) {
+		t.Errorf("got %v, gone %v, want an error and the recipient still gone", err, gone.Has(1))
 	}
 }

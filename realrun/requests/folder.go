@@ -129,20 +129,26 @@ func ReadFolder(dir string, key mail.Key) (*Gone, error) {
 // every is the time between two looks into a folder.
 const every = 50 * time.Millisecond
 
+// patience is how many looks in a row may fail: a server may be writing.
+const patience = 5
+
 // Follow keeps the set up to date until ctx ends. An error says that the folder cannot be read.
 func (g *Gone) Follow(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for {
+	for failed := 0; failed < patience; {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := g.update(); err != nil {
-				return err
+			if g.update() == nil {
+				failed = 0
+			} else {
+				failed++
 			}
 		}
 	}
+	return g.update()
 }
 
 // coarse is longer than the steps in which the times of files pass.
