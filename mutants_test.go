@@ -48,6 +48,7 @@ var checks = []check{
 	{"workers", []string{"./farm", "./bus"}},
 	{"lists", []string{"./internal/list", "./internal/csvfile"}},
 	{"depot", []string{"./realrun/depot"}},
+	{"site", []string{"./site", "./cmd/flyball/internal/serve"}},
 	{"live", []string{"./realrun/dial", "./realrun/guard", "./realrun/message", "./realrun/mailing", "./realrun"}},
 	{"reports", []string{"./scenarios/study", "./reports/..."}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Replic"}},
@@ -65,7 +66,7 @@ var checks = []check{
 // mutants has all of them; each area has a file of its own.
 var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, studiesMutants, filesMutants,
 	reportsMutants, liveMutants, commandsMutants, reliabilityMutants, returnedMutants, storageMutants,
-	requestsMutants)
+	requestsMutants, siteMutants)
 
 // TestMutants plants each mistake and runs the checks against it. It takes
 // minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check

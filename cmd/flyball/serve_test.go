@@ -179,7 +179,7 @@ number = 2
 // Each station of a site is a process of its own that ends by SIGKILL at random times, the broker too. By the
 // receivers' ledger no recipient is missed, and who has a message twice is recorded as ambiguous.
 func TestSiteSurvivesKills(t *testing.T) {
-	recipients, kills := longtest.Or(400, 40_000), longtest.Or(5, 1_000)
+	recipients, kills := longtest.Or(400, 20_000), longtest.Or(5, 200)
 	ledger, at := takesMail(t, 20*time.Millisecond)
 	file, list := siteOf(t, at, recipients)
 	if p := begin(t, "serve", "keys", file); p.ends(t) != 0 {

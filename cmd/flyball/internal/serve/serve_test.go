@@ -10,8 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"flyball/engine"
 	"flyball/internal/durable"
+	"flyball/internal/mail"
 	"flyball/realrun/depot"
 )
 
@@ -191,4 +194,53 @@ func TestFoldersAreLocked(t *testing.T) {
 		t.Errorf("got %v, want a folder that is used", err)
 	}
 	lock.Release()
+}
+
+// Recipients of two mailings have the letters and the return paths of their own, and places one after the other.
+func TestLettersOfTwoMailings(t *testing.T) {
+	s, _ := aSite(t, "")
+	var l letters
+	for i, name := range []string{"ann", "bob"} {
+		p := depot.Manifest{Keys: depot.Keys{Job: engine.Job(i + 1), First: mail.Recipient(i), Recipients: 1,
+			Date: time.Unix(0, 0), Secret: mail.Key{byte(i + 1)}}, List: &depot.Part{Name: "people.csv"}}
+		m, err := s.mailing(p, func(string) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader("email\n" + name + "@big.example\n")), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.add(letterOf{p.Keys, m})
+	}
+	for i, name := range []string{"ann", "bob"} {
+		if to, _ := l.Letter(mail.Recipient(i), nil); to != name+"@big.example" {
+			t.Errorf("place %d: got %s, want %s", i, to, name)
+		}
+		key := mail.Key{byte(i + 1)}
+		if r, try, ok := key.ParseVERP(l.Returns(mail.Recipient(i), 3, "x.example")); r != 0 || try != 3 || !ok {
+			t.Errorf("place %d: got recipient %d, try %d, %v, want the first one of its own mailing", i, r, try, ok)
+		}
+	}
+	if !l.has(2) || l.has(3) {
+		t.Error("got another mailing than those that were added")
+	}
+}
+
+// What a station writes after it was killed does not come to its disk.
+func TestKilledWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	disk := cuttable{Disk: durable.Files(dir)}
+	f, err := disk.Create("facts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, before := f.Write([]byte("before"))
+	disk.cut.Store(true)
+	_, after := f.Write([]byte("after"))
+	if _, err := disk.Create("more"); before != nil || !errors.Is(after, errCut) || !errors.Is(err, errCut) {
+		t.Errorf("got %v, %v and %v, want errors after the cut alone", before, after, err)
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "facts")); string(text) != "before" || err != nil {
+		t.Errorf("got %q, %v", text, err)
+	}
 }
