@@ -5,6 +5,8 @@ package site
 // KeyDoc returns the comment above a key of Config, and the source of its number.
 func (Config) KeyDoc(key string) (doc, source string) {
 	switch key {
+	case "schema_version":
+		return "version of this format", ""
 	case "name":
 		return "name of the site, with which the subjects of its messages begin: sites of other names may " +
 			"use the same broker", ""

@@ -21,6 +21,7 @@ import (
 
 // Config is the content of a site file.
 type Config struct {
+	// version of this format
 	SchemaVersion int `toml:"schema_version" range:"1..1" required:"true"`
 	// name of the site, with which the subjects of its messages begin: sites of other names may use the same broker
 	Name string `toml:"name" required:"true" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"`

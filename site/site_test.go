@@ -1,6 +1,9 @@
 package site
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -138,4 +141,37 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+var update = flag.Bool("update", false, "write the table of keys into docs/serve.md")
+
+// The page about sites has all keys, with what their comments say: go test ./site -update writes them.
+func TestKeysAreInTheDocs(t *testing.T) {
+	const page, from, to = "../docs/serve.md", "## Keys of a site file\n", "## Figures\n"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), from)
+	got, after, ended := strings.Cut(rest, to)
+	if !found || !ended {
+		t.Fatalf("%s has no part %q before %q", page, from, to)
+	}
+	var want strings.Builder
+	want.WriteString("\n| Key | Meaning | Default |\n|---|---|---|\n")
+	for _, k := range Format.Paths() {
+		usual := k.Default
+		if k.Required {
+			usual = "must be given"
+		}
+		fmt.Fprintf(&want, "| `%s` | %s | %s |\n", k.Path, k.Doc, usual)
+	}
+	want.WriteString("\n")
+	if *update {
+		if err := os.WriteFile(page, []byte(before+from+want.String()+to+after), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	} else if got != want.String() {
+		t.Errorf("%s: its keys are not those of the program: run go test ./site -update", page)
+	}
 }
