@@ -38,6 +38,8 @@ var liveMutants = []mutant{
 	{"a receiver that closed at the gate gets a final dot", "realrun/wire/wire.go",
 		"	if r := c.arrived(mail.StageDATA); r != nil { // the gate may have taken long\n",
 		"	if r := failed; r != nil {\n"},
+	{"a message without a final dot takes time at the dot", "realrun/wire/wire.go",
+		"		c.Spent[mail.StageDot] = 0\n", ""},
 	{"a pause stops nothing", "realrun/kept.go", "		r.Halt(on)\n", "		_ = r\n"},
 	{"a journal of inputs may lack its end", "realrun/journal.go", "	if p.ended < len(r.machines) {",
 		"	if false {"},

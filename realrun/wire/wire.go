@@ -337,9 +337,18 @@ func (c *Client) transfer(message []byte, gate func() bool) *mail.Reply {
 		return &mail.Reply{Stage: mail.StageDATA, Fault: mail.Aborted}
 	}
 	if r := c.arrived(mail.StageDATA); r != nil { // the gate may have taken long
-		return r
+		return c.undotted(r)
 	}
-	return c.send()
+	return c.undotted(c.send())
+}
+
+// undotted returns r. If r ends the attempt, no final dot is sent, and the time of the message is a part of DATA.
+func (c *Client) undotted(r *mail.Reply) *mail.Reply {
+	if r != nil {
+		c.Spent[mail.StageDATA] += c.Spent[mail.StageDot]
+		c.Spent[mail.StageDot] = 0
+	}
+	return r
 }
 
 // errSent stops the stuffing of a message of which a part could not be sent.

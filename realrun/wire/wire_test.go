@@ -427,7 +427,9 @@ func TestEndAtTheGate(t *testing.T) {
 			t.Errorf("got %q and a final dot, want none", got)
 		}
 	})
+	c.options.Times = true
 	must(t, c.Greet())
+	c.Begin()
 	want(t, c, func() bool {
 		close(asked)
 		c.socket.raw.Read(func(descriptor uintptr) bool { // waits until the reply is here
@@ -436,6 +438,9 @@ func TestEndAtTheGate(t *testing.T) {
 		})
 		return true
 	}, mail.Reply{Stage: mail.StageDATA, Code: 421}, false)
+	if c.Spent[mail.StageDot] > 0 || c.Spent[mail.StageDATA] == 0 {
+		t.Errorf("got %v at %s, where no final dot is sent", c.Spent[mail.StageDot], mail.StageDot)
+	}
 	c.Close()
 }
 
