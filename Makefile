@@ -2,7 +2,7 @@
 
 N ?= 200000
 
-.PHONY: help check generate long staticcheck race matrix mutants mutants-part fuzz bench bench-live peers pgo bench-smoke golden reproduce atlas
+.PHONY: help check generate long staticcheck race matrix cross mutants mutants-part fuzz bench bench-live peers pgo bench-smoke golden reproduce atlas
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ matrix: ## the same golden traces on other processors, core counts and collector
 	GOGC=1 go test -count=1 -run Golden ./sim
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 ./sim
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 -pgo=$(CURDIR)/cmd/flyball/default.pgo ./sim
+
+cross: ## it builds for macOS, whose databases take minutes to compile; for Windows it does not
+	GOOS=darwin GOARCH=arm64 go build ./...
 
 mutants: ## plant mistakes, one at a time, and see each one caught
 	FLYBALL_MUTANTS=1 go test -count=1 -timeout 60m -run 'TestMutants$$' -v .
