@@ -59,7 +59,7 @@ func TestLiveForecast(t *testing.T) {
 	}
 	for server := range s.Servers {
 		end, half, sum := vt.Time(0), runlog.Interval{}, uint64(0)
-		left, slowest, fastest := 0.0, math.Inf(1), 0.0 // the rates are recipients per nanosecond in the intervals up to half
+		left, slowest, fastest := 0.0, math.Inf(1), 0.0 // recipients; rates of the intervals up to half, per ns
 		for _, i := range rows {
 			if int(i.Server) != server {
 				continue

@@ -135,8 +135,8 @@ caps = { per_day = 100, per_second = 100 }
 		t.Fatal(err)
 	}
 	args := []string{"realrun", "-q", in("live.toml"), "--allow", in("allow.toml"), "--promotion", in("p.jsonl"),
-		"--list", in("people.csv"), "--count", "3", "--receiver", at, "--template", in("letter.txt"), "--out", in("out"),
-		"--force"}
+		"--list", in("people.csv"), "--count", "3", "--receiver", at, "--template", in("letter.txt"), "--out",
+		in("out"), "--force"}
 	got.complain.Store(in("allow.toml")) // another text replaces it at the first message
 	if code, out, errout := invoke(t, args...); code != 0 || got.got.Load() != 3 {
 		t.Errorf("exit code %d, %d messages: %s%s, want 3", code, got.got.Load(), out, errout)
