@@ -298,8 +298,8 @@ func (v *kept) doubt(server mail.Server, f engine.Outcome) {
 	}
 }
 
-// hold keeps the facts of an outbox, and reports whether its messages wait: for facts of the same role to be durable, or
-// for all facts if a receiver is elsewhere, which does not lose the message when this process loses the facts.
+// hold keeps the facts of an outbox, and reports whether its messages wait: for facts of the same role to be durable,
+// or for all facts if a receiver is elsewhere, which does not lose the message when this process loses the facts.
 func (v *kept) hold(now vt.Time, number mail.Server, out *engine.Outbox) bool {
 	v.learned(now, number)
 	at := &v.places[number]

@@ -402,3 +402,33 @@ func (c *badCarrier) Send(m engine.Message) {
 		}
 	}
 }
+
+// A message to a station elsewhere waits for all facts, also those of earlier inputs.
+func TestMessagesElsewhereWait(t *testing.T) {
+	w := newSystem(t, 1, 1)
+	var sent []engine.Message
+	j, err := journal.Create(memdisk.New(), journal.ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := mail.ReadList([]mail.Destination{})
+	a := engine.Address{Role: engine.Sender}
+	w.local.Join(a, func(m engine.Message) { sent = append(sent, m) })
+	r, err := NewServer(w.scenario, 0, &list, w, nil, Keeping{Journal: j}, &w.local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := r.roles.kept
+	for range 2 { // of the second time all facts are durable when the message comes
+		r.roles.out.Send = []engine.Message{{To: a, Body: engine.Progress{}}}
+		before := len(sent)
+		waits := kept.group.Record() > kept.group.Durable()
+		if r.roles.settle(0, 0); (len(sent) == before) != waits {
+			t.Errorf("got %d messages while facts are not durable: %v", len(sent)-before, waits)
+		}
+		r.finish(0)
+	}
+	if len(sent) != 2 {
+		t.Errorf("got %d messages, want 2", len(sent))
+	}
+}

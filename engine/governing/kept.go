@@ -12,8 +12,8 @@ import (
 const form = 1
 
 // Kept is a Cluster on a server of its own, which goes on after a stop: an engine.Durable whose only fact is what it
-// has learned. While it is stopped, each server keeps its C. Servers stop and begin again at any time. So the end of one
-// ends no interval of all, and a partial Report is dropped; and servers may count their intervals differently, so that
+// has learned. While it is stopped, each server keeps its C. Servers stop and begin again at any time. So the end of
+// one ends no interval of all, and a partial Report is dropped; and servers may count their intervals differently, so
 // a Report is about the interval in which it ended. All have about the same time, and the same time zero.
 type Kept struct {
 	*Cluster

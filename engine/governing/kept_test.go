@@ -75,7 +75,7 @@ func TestKeptDropsPartialReports(t *testing.T) {
 	k := keepRising()
 	var out engine.Outbox
 	k.Receive(1, engine.Message{From: engine.Address{Role: engine.Delivery}, Body: engine.Report{Partial: true,
-		Ended: 1}}, &out)
+		Ended: vt.Time(vt.Hour)}}, &out)
 	if k.NextWake() != vt.Time(vt.Hour) || len(out.Write)+len(out.Send) > 0 {
 		t.Errorf("got %v and the next wake at %v", out, k.NextWake())
 	}
