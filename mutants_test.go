@@ -57,9 +57,9 @@ var checks = []check{
 	{"verify", []string{"./sim/verify"}},
 	{"promotion", []string{"./realrun/promotion"}},
 	{"tasks", []string{"./cmd/flyball/internal/task", "./cmd/flyball/internal/live", "./cmd/flyball/internal/trials",
-		"-run", "Recipients|Nothing|NameServer|Strange|Leaves"}},
+		"-run", "Recipients|Nothing|NameServer|Strange|Leaves|AllServers"}},
 	{"commands", []string{"./cmd/flyball", "-run",
-		"OutIsNot|Stranger|People|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
+		"OutIsNot|Stranger|People|Guards|Completion|Manual|Version|Schemas|AsJSON|Narrow|" +
 			"TestScripts/^(plan|ask|init|partition|realrun)$"}},
 }
 
