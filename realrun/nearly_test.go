@@ -3,6 +3,7 @@ package realrun
 import (
 	"bytes"
 	"math"
+	"sync/atomic"
 	"testing"
 
 	"flyball/governor"
@@ -38,7 +39,7 @@ func TestAGuardEndsATrial(t *testing.T) {
 	s = s.Tried(governor.Canary{Before: before, Bounces: 1, Deferrals: 1, Deliveries: math.MaxUint64})
 	var b bytes.Buffer
 	j := NewJournal(&b)
-	r, err := New(s, &list, 1000, byNumber{}, nil, j)
+	r, err := New(s, &list, 1000, byNumber{new(atomic.Bool)}, nil, j)
 	if err != nil {
 		t.Fatal(err)
 	}
