@@ -98,6 +98,9 @@ func (s *Server) Serve(ctx context.Context, web, post net.Listener) error {
 		s.web.Close()
 	}
 	s.post.Close()
+	if post != nil {
+		post.Close() // which the server may not know yet
+	}
 	all.Wait()
 	return err
 }

@@ -496,3 +496,26 @@ func TestRawSockets(t *testing.T) {
 		}
 	})
 }
+
+// A server whose time is over before it listens ends.
+func TestServeEndsAtOnce(t *testing.T) {
+	h := start(t, nil)
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for range 50 {
+		s, err := New(h.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() { done <- s.Serve(over, listen(t), listen(t)) }()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("it does not end")
+		}
+	}
+}
