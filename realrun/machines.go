@@ -25,6 +25,7 @@ import (
 type roles struct {
 	here      []mail.Server   // numbers of the roles in this process, see role
 	elsewhere station.Carrier // takes messages to other roles; nil: all are here
+	silent    bool            // sends none any more
 
 	machines []engine.Trier                    // delivering servers; nil: it is elsewhere
 	planner  *scenarios.Planner                // of a run that learns; else nil
@@ -195,7 +196,9 @@ func (r *roles) assign(now vt.Time, a scenarios.Arrival) {
 
 func (r *roles) receive(now vt.Time, m engine.Message) {
 	if !r.has(m.To) {
-		r.elsewhere.Send(m)
+		if !r.silent {
+			r.elsewhere.Send(m)
+		}
 		return
 	}
 	if summary, ok := m.Body.(engine.Summary); ok { // to who asked for the mailing

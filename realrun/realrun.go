@@ -329,9 +329,7 @@ func (r *Runner) ask(now vt.Time, q ask) {
 // records their results. It starts no new attempts.
 func (r *Runner) close() vt.Time {
 	r.roles.perform = nil
-	if r.roles.elsewhere != nil {
-		r.roles.elsewhere = new(station.Local) // its end is not the end of an interval of all servers
-	}
+	r.roles.silent = true // its end is not the end of an interval of all servers
 	for _, orders := range r.slots {
 		close(orders)
 	}

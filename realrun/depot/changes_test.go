@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,21 +20,33 @@ import (
 )
 
 // taking is a list that keeps what it takes, by source.
-type taking map[string][]Change
-
-func (t taking) Taken(_ context.Context, source string) (uint64, error) {
-	return uint64(len(t[source])), nil
+type taking struct {
+	lock sync.Mutex // handlers whose connections are lost may go on
+	from map[string][]Change
 }
 
-func (t taking) Take(_ context.Context, source string, first uint64, all []Change) (uint64, error) {
-	n := uint64(len(t[source]))
+// of returns what has come from a source.
+func (t *taking) of(source string) []Change {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	return slices.Clone(t.from[source])
+}
+
+func (t *taking) Taken(_ context.Context, source string) (uint64, error) {
+	return uint64(len(t.of(source))), nil
+}
+
+func (t *taking) Take(_ context.Context, source string, first uint64, all []Change) (uint64, error) {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	n := uint64(len(t.from[source]))
 	if first > n+1 {
 		return n, fmt.Errorf("%w after %d", ErrGap, n)
 	}
 	if first+uint64(len(all)) > n+1 {
-		t[source] = append(t[source], all[n+1-first:]...)
+		t.from[source] = append(t.from[source], all[n+1-first:]...)
 	}
-	return uint64(len(t[source])), nil
+	return uint64(len(t.from[source])), nil
 }
 
 // buffered returns the facts of a role of package inbox after requests of many recipients and returned mail of one, and
@@ -100,7 +114,7 @@ func TestChanges(t *testing.T) {
 			h.ServeHTTP(w, r)
 		})
 	}
-	lists := taking{}
+	lists := &taking{from: map[string][]Change{}}
 	r := serveWith(t, open(t), failing, func(s *Server) { s.Lists, s.Buffer = lists, buffer })
 	push, pull := r, r
 	push.Token, pull.Token = tokenOf("d1"), tokenOf("storage1")
@@ -110,11 +124,11 @@ func TestChanges(t *testing.T) {
 	for _, upTo := range []int{0, 1, 2, 1500, len(want), len(want)} {
 		more := upTo - have
 		have = upTo
-		if n, err := push.Push(t.Context(), buffer); err != nil || n > more || !reflect.DeepEqual(lists["d1"],
+		if n, err := push.Push(t.Context(), buffer); err != nil || n > more || !reflect.DeepEqual(lists.of("d1"),
 			want[:have:have]) && have > 0 {
 			t.Fatalf("pushed %d of %d: %v", n, more, err)
 		}
-		if n, err := pull.Pull(t.Context(), "d2", lists); err != nil || n != more || !reflect.DeepEqual(lists["d2"],
+		if n, err := pull.Pull(t.Context(), "d2", lists); err != nil || n != more || !reflect.DeepEqual(lists.of("d2"),
 			want[:have:have]) && have > 0 {
 			t.Fatalf("fetched %d of %d: %v", n, more, err)
 		}
