@@ -207,8 +207,8 @@ func FuzzParseAddress(f *testing.F) {
 		}
 		// The A-labels of an international domain may be longer than the domain.
 		international := strings.ContainsFunc(s, func(r rune) bool { return r > '~' })
-		if len(out) > len(s) && !international || len(out)+2 > 256 || len(out)-1-len(a.Domain) > 64 || len(a.Domain) > 255 ||
-			a.Local == "" || a.Domain == "" {
+		if len(out) > len(s) && !international || len(out)+2 > 256 || len(out)-1-len(a.Domain) > 64 ||
+			len(a.Domain) > 255 || a.Local == "" || a.Domain == "" {
 			t.Fatalf("%q prints %s, out of limits", s, out)
 		}
 		for _, c := range []byte(out) {
