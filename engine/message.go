@@ -105,7 +105,9 @@ type Verdict struct {
 }
 
 // React tells a delivering server that a reply to another one asks all servers for a
-// reaction. A repeated React is dropped; a late one counts from when it comes.
+// reaction. A late one counts from when it comes. A repeated one changes nothing, since its
+// attempt began before the first one came: so it has no number, and a server that begins anew
+// after a stop is heard as before. Servers that react together have the same time zero.
 type React struct {
 	Dest  mail.Destination // the destination that sent the reply
 	Row   uint16           // of the reply table of the destination

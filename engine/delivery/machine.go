@@ -57,8 +57,7 @@ type Machine struct {
 	turns       uint64       // number of allocations so far
 	chosen      []mail.Slot  // buffer of freeExcess
 
-	seen     engine.Seen // reservations and reactions that arrived
-	told     uint64      // number of the last React that was sent
+	seen     engine.Seen // reservations that arrived
 	interval interval
 	closed   closed // the last closed interval
 	reported bool   // closed waits for the Verdict of the governing role
@@ -195,9 +194,7 @@ func (m *Machine) Receive(now vt.Time, v engine.Message, out *engine.Outbox) {
 	case engine.Verdict:
 		m.adjust(v.Number, b, out)
 	case engine.React:
-		if m.seen.New(v) {
-			m.heed(now, b)
-		}
+		m.heed(now, b)
 	case engine.Withdraw:
 		m.withdraw()
 	case engine.Stop:

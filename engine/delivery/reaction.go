@@ -67,10 +67,9 @@ func (m *Machine) react(now vt.Time, i mail.Slot, r *mail.Reply, out *engine.Out
 	case row.Scope == "account":
 		m.brake(&m.concurrency.account, row, now, began)
 	case m.brake(&m.concurrency.each[s.attempt.Dest].brake, row, now, began) && row.Scope == "domain":
-		m.told++
 		for other := range mail.Server(m.cfg.Servers) {
 			if other != m.cfg.Server {
-				out.Send = append(out.Send, engine.Message{From: m.address(), Number: m.told,
+				out.Send = append(out.Send, engine.Message{From: m.address(),
 					To:   engine.Address{Role: engine.Delivery, Server: other},
 					Body: engine.React{Dest: s.attempt.Dest, Row: r.Row, Began: began}})
 			}
@@ -97,7 +96,7 @@ func (m *Machine) brake(b *replies.Brake, row *replies.Row, now, began vt.Time) 
 	return changed
 }
 
-// heed reacts to a reply that another server got.
+// heed reacts to a reply that another server got. A repeated React changes nothing, see engine.React.
 func (m *Machine) heed(now vt.Time, v engine.React) {
 	m.brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)
 }

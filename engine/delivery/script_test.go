@@ -39,7 +39,7 @@ import (
 //	        resends=7:2:10s,8:0:0s                   recipients with the tries that they had and when they are due
 //	withdraw                                         recipients in no attempt are taken back
 //	complete slot=1 code=250 at=dot [gen=7] [row=1]  gen: of that generation of the slot; row of the reply table
-//	react row=1 to=b began=5s number=1               another server got a reply of destination b
+//	react row=1 to=b began=5s                        another server got a reply of destination b
 //	complete slot=0-9 fault=drop at=rcpt             ten slots, one after the other
 //	        together=true                            a verdict decides its intervals
 //	        tell=demand                              intervals are printed with the mean demand
@@ -157,7 +157,7 @@ func (s *stage) command(words []string) {
 			Delivered: uint64(number("delivered", 0))}), &s.out)
 		s.perform()
 	case "react":
-		m := message(number("number", 1), engine.React{Dest: mail.Destination(args["to"][0] - 'a'),
+		m := message(0, engine.React{Dest: mail.Destination(args["to"][0] - 'a'),
 			Row: uint16(number("row", 1)), Began: vt.Time(s.span(args["began"]))})
 		m.From = engine.Address{Role: engine.Delivery, Server: 1}
 		s.m.Receive(s.now, m, &s.out)
@@ -415,7 +415,7 @@ func (s *stage) perform() (reported bool) {
 	}
 	for _, m := range s.out.Send {
 		if r, ok := m.Body.(engine.React); ok {
-			s.tell("tells server %d, number %d: row %d at %c, to an attempt of %s", m.To.Server, m.Number, r.Row,
+			s.tell("tells server %d: row %d at %c, to an attempt of %s", m.To.Server, r.Row,
 				'a'+rune(r.Dest), r.Began)
 			continue
 		}

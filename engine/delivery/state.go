@@ -13,7 +13,7 @@ import (
 func (m *Machine) State(c *snap.Codec) {
 	m.gov.(governor.Keeper).State(c)
 	c.Fields(&m.available, &m.free, &m.allocated, &m.demand, &m.oldest, &m.firsts, &m.left, &m.leaving, &m.turns,
-		&m.stopping, &m.reported, &m.ranked, &m.revival, &m.told)
+		&m.stopping, &m.reported, &m.ranked, &m.revival)
 	limited := m.concurrency != nil
 	if c.Fields(&limited); limited && m.concurrency == nil { // by a reply, see limit
 		m.concurrency = newEndpoints(&m.cfg)
