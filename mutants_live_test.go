@@ -65,7 +65,7 @@ var liveMutants = []mutant{
 	{"the mail of all servers is the first one's to forecast", "realrun/machines.go",
 		"	r.records[a.Server].HandsOver(now", "	r.records[0].HandsOver(now"},
 	{"what another server is told changes nothing", "engine/delivery/reaction.go",
-		"	m.brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)\n", ""},
+		"		m.brake(&m.concurrency.each[v.Dest].brake, row, now, v.Began)\n", ""},
 	{"a live reply is read by its code alone", "realrun/smtp.go", "int(r.Code), string(client.Text()))",
 		"int(r.Code), \"\")"},
 	{"live, no message is known to be let in", "realrun/sink/wire.go", "w.end(!e.Ends())", "w.end(false)"},

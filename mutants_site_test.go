@@ -24,4 +24,9 @@ var siteMutants = []mutant{
 		"	if f.disk.cut.Load() {\n		return 0, errCut\n	}\n", ""},
 	{"all mailings have the return paths of the first", "cmd/flyball/internal/serve/letters.go",
 		"m.keys.Secret.VERP(own, t, domain)", "(*l.all.Load())[0].keys.Secret.VERP(own, t, domain)"},
+	{"a subset with places of another mailing is taken", "cmd/flyball/internal/serve/delivering.go",
+		"case !of.covers(t.Part):", "case false:"},
+	{"outcomes of another list are counted", "engine/sender/progress.go", "f.Rcpt < j.First || ", ""},
+	{"a server has a reply table like every other", "engine/delivery/reaction.go",
+		"int(v.Row) > len(m.cfg.Replies[v.Dest])", "false"},
 }

@@ -195,27 +195,6 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// The place after the last one that a body names is found in every field that has places.
-func TestPlaces(t *testing.T) {
-	want := map[string]mail.Recipient{"transfer": 1 << 31, "start": 1 << 31, "changes": 301, "progress": 7}
-	for _, b := range bodies[1:] {
-		m := filled(t, b)
-		body := reflect.ValueOf(m.Body)
-		least := want[Name(b)]
-		for i := range body.NumField() {
-			if r, ok := body.Field(i).Interface().(mail.Recipient); ok {
-				least = max(least, r+1)
-			}
-		}
-		if r, ok := m.Body.(engine.Reserve); ok { // [From, To)
-			least = r.To
-		}
-		if got := Places(m.Body); got != least {
-			t.Errorf("%s: got %d, want %d", Name(b), got, least)
-		}
-	}
-}
-
 func FuzzDecode(f *testing.F) {
 	for _, b := range bodies[1:] {
 		text, err := Encode(filled(f, b))
@@ -229,7 +208,6 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		Places(m.Body)
 		FlowOf(m)
 		if again, err := Encode(m); err != nil || !bytes.Equal(again, b) {
 			t.Errorf("%s is the message %+v, whose form is %x (%v)", hex.EncodeToString(b), m, again, err)

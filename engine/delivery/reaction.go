@@ -98,7 +98,12 @@ func (m *Machine) brake(b *replies.Brake, row *replies.Row, now, began vt.Time) 
 
 // heed reacts to a reply that another server got. A repeated React changes nothing, see engine.React.
 func (m *Machine) heed(now vt.Time, v engine.React) {
-	m.brake(&m.concurrency.each[v.Dest].brake, m.cfg.Replies[v.Dest].Row(v.Row), now, v.Began)
+	if int(v.Dest) >= len(m.cfg.Replies) || v.Row == 0 || int(v.Row) > len(m.cfg.Replies[v.Dest]) {
+		return // the other server has another reply table
+	}
+	if row := m.cfg.Replies[v.Dest].Row(v.Row); row.Gates() {
+		m.brake(&m.concurrency.each[v.Dest].brake, row, now, v.Began)
+	}
 }
 
 // rest lets no attempt of this server to the destination of slot i begin for a resend delay,

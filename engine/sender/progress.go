@@ -90,17 +90,16 @@ func (s *Server) start(v *subset) {
 func (s *Server) progress(from mail.Server, b engine.Progress) {
 	s.servers[from].heard = s.now
 	s.servers[from].barred = max(s.servers[from].barred, b.Barred)
-	j := s.find(b.Subset.Job)
-	var v *subset
-	if j != nil {
-		v = j.find(b.Subset)
-	}
+	j, v := s.named(b.Subset)
 	if v == nil || v.over {
 		s.send(remote(from), engine.Drop{Subset: b.Subset})
 		return
 	}
-	v.heard = s.now
 	fresh := fresh(v, b)
+	if !j.has(fresh) {
+		return // it is about another list
+	}
+	v.heard = s.now
 	if len(fresh) > 0 {
 		v.restarted, v.moved, v.leaves = false, s.now, vt.Never
 	}
@@ -137,8 +136,8 @@ func (s *Server) progress(from mail.Server, b engine.Progress) {
 
 // tally ends a subset whose recipients were only counted.
 func (s *Server) tally(b engine.Tally) {
-	j := s.find(b.Subset.Job)
-	if v := j.find(b.Subset); v == nil || v.over {
+	j, v := s.named(b.Subset)
+	if v == nil || v.over {
 		return // it is known
 	}
 	s.write(engine.Tallied{Tally: b})
@@ -179,6 +178,16 @@ func fresh(v *subset, b engine.Progress) []engine.Final {
 	}
 	all := engine.UnpackOutcomes(b.Outcomes)
 	return all[min(v.imported+1-b.First, uint64(len(all))):]
+}
+
+// has reports whether all outcomes are about recipients of the mailing.
+func (j *job) has(all []engine.Final) bool {
+	for _, f := range all {
+		if f.Rcpt < j.First || f.Rcpt >= j.end() {
+			return false
+		}
+	}
+	return true
 }
 
 // take applies outcomes of a subset.

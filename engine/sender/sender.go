@@ -140,6 +140,15 @@ func (s *Server) find(id engine.Job) *job {
 	return nil
 }
 
+// named returns the mailing of a subset, and the subset; nil: there is none.
+func (s *Server) named(id engine.Subset) (*job, *subset) {
+	j := s.find(id.Job)
+	if j == nil {
+		return nil, nil
+	}
+	return j, j.find(id)
+}
+
 func (j *job) find(id engine.Subset) *subset {
 	for _, v := range j.subsets {
 		if v.Subset == id {

@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -31,15 +32,16 @@ type delivering struct {
 	work    sync.WaitGroup
 
 	lock     sync.Mutex
-	fetches  map[engine.Job]bool // under way
-	fetching context.Context     // of fetches; nil: the server does not run
+	fetches  map[engine.Job]bool   // under way
+	fetching context.Context       // of fetches; nil: the server does not run
+	said     map[engine.Job]string // why a mailing cannot be had, as it was last logged
 }
 
 // openDelivering opens a B server.
 func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 	address, _ := m.of.Address()
 	s := &delivering{member: m, number: address.Server, list: mail.ReadList(nil), fetches: map[engine.Job]bool{},
-		broken: make(chan error, 1)}
+		said: map[engine.Job]string{}, broken: make(chan error, 1)}
 	m.server = s
 	if s.kept, err = p.keep(m); err != nil {
 		return err
@@ -171,13 +173,30 @@ func (s *delivering) grow(m letterOf) {
 }
 
 // receive takes a message of another station. A subset of a mailing whose files are not here waits until they are: it
-// is transferred again.
+// is transferred again. One with places of another mailing is not taken: the depot has this mailing otherwise.
 func (s *delivering) receive(m engine.Message) {
-	if t, is := m.Body.(engine.Transfer); is && !s.letters.has(t.Subset.Job) {
-		s.fetch(t.Subset.Job)
-		return
+	if t, is := m.Body.(engine.Transfer); is {
+		switch of := s.letters.find(t.Subset.Job); {
+		case of == nil:
+			s.fetch(t.Subset.Job)
+			return
+		case !of.covers(t.Part):
+			s.lacks(t.Subset.Job, fmt.Errorf("got a subset with other places than the %d from %d on",
+				of.keys.Recipients, of.keys.First))
+			return
+		}
 	}
 	s.runner.Receive(m)
+}
+
+// lacks logs why a mailing cannot be had, each reason once, since its subsets are transferred again and again.
+func (s *delivering) lacks(job engine.Job, why error) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	if text := why.Error(); s.said[job] != text {
+		s.said[job] = text
+		s.log.Error("a mailing cannot be had", "job", job, "why", text)
+	}
 }
 
 // fetch fetches the files of a mailing, unless that is under way.
@@ -200,7 +219,7 @@ func (s *delivering) fetch(job engine.Job) {
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			s.log.Error("a mailing cannot be had", "job", job, "why", err)
+			s.lacks(job, err)
 		default:
 			s.log.Info("a mailing is here", "job", job, "recipients", m.keys.Recipients)
 		}

@@ -32,17 +32,38 @@ func (l *letters) add(m letterOf) {
 	l.all.Store(&all)
 }
 
-// has reports whether the files of a mailing are here.
-func (l *letters) has(job engine.Job) bool {
-	all := l.all.Load()
-	return all != nil && slices.ContainsFunc(*all, func(m letterOf) bool { return m.keys.Job == job })
+// find returns a mailing whose files are here; nil: they are not.
+func (l *letters) find(job engine.Job) *letterOf {
+	if all := l.all.Load(); all != nil {
+		for i := range *all {
+			if m := &(*all)[i]; m.keys.Job == job {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// has reports whether a place is one of the mailing's.
+func (m *letterOf) has(r mail.Recipient) bool {
+	return r >= m.keys.First && r-m.keys.First < mail.Recipient(m.keys.Recipients)
+}
+
+// covers reports whether all places of a part of the list are the mailing's.
+func (m *letterOf) covers(part string) bool {
+	for _, p := range engine.UnpackParts(part) {
+		if !m.has(p.From) || !m.has(p.To-1) {
+			return false
+		}
+	}
+	return true
 }
 
 // of returns the mailing with a place, and the recipient's place in the mailing's own list.
 func (l *letters) of(r mail.Recipient) (*letterOf, mail.Recipient) {
 	all := *l.all.Load()
 	for i := range all {
-		if m := &all[i]; r >= m.keys.First && r-m.keys.First < mail.Recipient(m.keys.Recipients) {
+		if m := &all[i]; m.has(r) {
 			return m, r - m.keys.First
 		}
 	}

@@ -220,8 +220,30 @@ func TestLettersOfTwoMailings(t *testing.T) {
 			t.Errorf("place %d: got recipient %d, try %d, %v, want the first one of its own mailing", i, r, try, ok)
 		}
 	}
-	if !l.has(2) || l.has(3) {
+	if l.find(2) == nil || l.find(3) != nil {
 		t.Error("got another mailing than those that were added")
+	}
+	for _, v := range []struct {
+		from, to mail.Recipient
+		want     bool
+	}{{1, 2, true}, {0, 1, false}, {0, 2, false}, {1, 3, false}, {2, 3, false}} {
+		if got := l.find(2).covers(engine.PackParts([]engine.Part{{From: v.from, To: v.to}})); got != v.want {
+			t.Errorf("mailing 2 covers the places from %d to below %d: got %v", v.from, v.to, got)
+		}
+	}
+}
+
+// A subset with places that its mailing does not have here does not come to the role, and is said once.
+func TestStrangeSubsetIsNotTaken(t *testing.T) {
+	var said strings.Builder
+	s := &delivering{member: &member{log: slog.New(slog.NewTextHandler(&said, nil))}, said: map[engine.Job]string{}}
+	s.letters.add(letterOf{keys: depot.Keys{Job: 1, First: 5, Recipients: 2}})
+	for range 3 { // it is transferred again and again; there is no role that could take it
+		s.receive(engine.Message{Body: engine.Transfer{Subset: engine.Subset{Job: 1},
+			Part: engine.PackParts([]engine.Part{{From: 6, To: 8}})}})
+	}
+	if n := strings.Count(said.String(), "a mailing cannot be had"); n != 1 {
+		t.Errorf("said %d times, want once: %s", n, said.String())
 	}
 }
 
