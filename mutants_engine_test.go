@@ -177,7 +177,7 @@ var engineMutants = []mutant{
 	{"an optimal plan heeds no caps", "scenarios/partition.go", "	s.heedCaps(p)\n", ""},
 	{"quotas refuse a plan that heeds none", "scenarios/partition.go", "partition.Equal(p), nil",
 		"partition.Equal(p), errors.Join(p.Validate()...)"},
-	{"the last distance counts alone", "netmodel/distance.go", "at.rtt += v.RTT", "at.rtt = v.RTT"},
+	{"the last distance counts alone", "netmodel/config/distance.go", "at.RTT += v.RTT", "at.RTT = v.RTT"},
 	{"the mean attempt time is a sum", "engine/conditions.go", "c.Took / vt.Span(s.Attempts)", "c.Took"},
 	{"old distances weigh as much as new ones", "engine/proximity/database.go", "	if mailings == 0 {\n",
 		"	if mailings >= 0 {\n"},

@@ -6,6 +6,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 )
 
@@ -35,9 +36,9 @@ func allow(limit int, window vt.Span, reply int) limits.Allowance {
 // whatever comes when; a message that something else refuses takes nothing of
 // it. The ledger of the test is by hand.
 func TestAllowance(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
+	r := receiver(t, func(d *config.Destination) {
 		d.Allowances = []limits.Allowance{allow(3, vt.Hour, 550)}
-		d.Bucket = Bucket{Rate: 3600, Burst: 2, Reply: 421} // two at once, then one a second
+		d.Bucket = config.Bucket{Rate: 3600, Burst: 2, Reply: 421} // two at once, then one a second
 	})
 	r.check(t, []offer{
 		{1 * minute, 0}, {1 * minute, 0}, {1 * minute, 421}, // the bucket refuses the third
@@ -51,7 +52,7 @@ func TestAllowance(t *testing.T) {
 // A window of an hour that slides moves by a minute at a time: what was taken in a
 // minute counts in that minute and the 59 after it.
 func TestSlidingAllowance(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
+	r := receiver(t, func(d *config.Destination) {
 		a := allow(3, vt.Hour, 451)
 		a.Kind = "sliding"
 		d.Allowances = []limits.Allowance{a}
@@ -68,7 +69,7 @@ func TestSlidingAllowance(t *testing.T) {
 // Of two allowances the one without room replies, the first one first, and a
 // message that one refuses takes nothing of the other.
 func TestTwoAllowances(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
+	r := receiver(t, func(d *config.Destination) {
 		d.Allowances = []limits.Allowance{allow(2, vt.Hour, 451), allow(4, 10*vt.Hour, 550)}
 	})
 	r.check(t, []offer{
@@ -113,7 +114,7 @@ func TestAllowanceGrows(t *testing.T) {
 	a := allow(10, vt.Day, 421)
 	a.Growth, a.More, a.Most = 1.5, 1, 40
 	want := []int{10, 16, 25, 38, 40}
-	r := receiver(t, func(d *Destination) { d.Allowances = []limits.Allowance{a} })
+	r := receiver(t, func(d *config.Destination) { d.Allowances = []limits.Allowance{a} })
 	for day, want := range append(want, 40, 40) {
 		taken := 0
 		for i := range 100 {
@@ -132,14 +133,14 @@ func TestAllowanceGrows(t *testing.T) {
 func TestAllowanceBeginsAtMidnight(t *testing.T) {
 	a := allow(2, vt.Day, 421)
 	a.Begins, a.More = 26*vt.Hour, 1
-	r := receiver(t, func(d *Destination) { d.Allowances = []limits.Allowance{a} })
+	r := receiver(t, func(d *config.Destination) { d.Allowances = []limits.Allowance{a} })
 	hour := 60 * minute
 	r.check(t, []offer{{0, 0}, {0, 0}, {2*hour - 1, 421}, {2 * hour, 0}, {2 * hour, 0}, {2 * hour, 0},
 		{26*hour - 1, 421},
 		{26 * hour, 0}, {26 * hour, 0}, {26 * hour, 0}, {26 * hour, 0}, {26 * hour, 421}})
 	a = allow(2, vt.Hour, 421)
 	a.Kind, a.Begins = "sliding", 30*vt.Second // steps of a minute begin at half minutes
-	r = receiver(t, func(d *Destination) { d.Allowances = []limits.Allowance{a} })
+	r = receiver(t, func(d *config.Destination) { d.Allowances = []limits.Allowance{a} })
 	half := minute / 2
 	r.check(t, []offer{{0, 0}, {half - 1, 0}, {59*minute + half - 1, 421}, {59*minute + half, 0}})
 }
@@ -150,7 +151,7 @@ func TestAllowanceReplies(t *testing.T) {
 	if err := a.Enhanced.UnmarshalText([]byte("5.4.5")); err != nil {
 		t.Fatal(err)
 	}
-	r := receiver(t, func(d *Destination) { d.Allowances = []limits.Allowance{a} })
+	r := receiver(t, func(d *config.Destination) { d.Allowances = []limits.Allowance{a} })
 	r.message(0, 0)
 	v := r.message(0, 1)
 	e := r.Exchange(0, mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}, &Connection{}, &v, 1)

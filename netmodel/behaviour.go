@@ -6,12 +6,13 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
-// behaviour holds the prepared parameters of a receiver's optional behaviour,
-// see behaviour_config.go. A destination without any has nil.
+// behaviour holds the prepared parameters of a receiver's optional behaviour, see
+// config.Destination. A destination without any has nil.
 type behaviour struct {
 	bucket       mail.Pace // at time 0
 	bucketReply  ending
@@ -64,7 +65,7 @@ type downtime struct {
 	fault    mail.Fault
 }
 
-func downtimes(lists ...[]Down) (all []downtime) {
+func downtimes(lists ...[]config.Down) (all []downtime) {
 	for _, list := range lists {
 		for _, v := range list {
 			fault, _ := mail.FaultNamed(v.Fault)
@@ -76,7 +77,7 @@ func downtimes(lists ...[]Down) (all []downtime) {
 
 // newBehaviour returns the behaviour of d; nil if it has none. A destination that
 // some server cannot reach at some time (cutOff) has a behaviour.
-func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables delay.Tables, v *answers) *behaviour {
+func newBehaviour(d config.Destination, cutOff bool, clock vt.Clock, tables delay.Tables, v *answers) *behaviour {
 	if !d.HasBehaviour() && !cutOff {
 		return nil
 	}
@@ -100,14 +101,14 @@ func newBehaviour(d Destination, cutOff bool, clock vt.Clock, tables delay.Table
 	}
 	for _, a := range d.Allowances {
 		reply := v.refusal(mail.StageMAIL, a.Reply, a.Enhanced, a.Text)
-		b.allowances = append(b.allowances, allowance{limits.NewQuota(a), countedBy(a, d.countedBy()), reply})
+		b.allowances = append(b.allowances, allowance{limits.NewQuota(a), countedBy(a, countingOf(d)), reply})
 	}
 	b.onConnection, b.onMessage = events(d.Refuse, v)
 	if !d.Penalty.Off() {
 		p := &d.Penalty
 		b.penalty, b.penaltyReply = p, v.refusal(mail.StageMAIL, p.Reply, p.Enhanced, p.Text)
 	}
-	if d.usesRate() {
+	if d.UsesRate() {
 		b.tick = d.Recent / limits.FadingSteps
 		b.perHour = math.Ln2 * float64(vt.Hour) / float64(d.Recent)
 	}

@@ -4,21 +4,12 @@ import (
 	"slices"
 
 	"flyball/internal/mail"
-	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
-// Campaign describes the messages of a part of the list.
-type Campaign struct {
-	End     mail.Recipient // the first recipient that belongs to a later campaign
-	Size    unit.Bytes     // median size of a message
-	Domain  string         // sending domain
-	Account string         // that the messages are sent for
-	Pool    string         // of source addresses from which they come
-}
-
-// campaign is a prepared Campaign.
+// campaign is a prepared config.Campaign.
 type campaign struct {
 	size                  int64        // bytes, of all messages
 	sizes                 *delay.Table // in microseconds for bytes; nil: all messages have one size
@@ -26,7 +17,7 @@ type campaign struct {
 }
 
 // ends returns where the campaigns end.
-func (c Config) ends() (all []mail.Recipient) {
+func ends(c config.Config) (all []mail.Recipient) {
 	for _, v := range c.Campaigns {
 		all = append(all, v.End)
 	}
@@ -35,7 +26,7 @@ func (c Config) ends() (all []mail.Recipient) {
 
 // campaigns returns the prepared campaigns, at least one, and the numbers of their sending
 // domains and accounts.
-func (c Config) campaigns(tables delay.Tables) (all []campaign, domains, accounts int) {
+func campaigns(c config.Config, tables delay.Tables) (all []campaign, domains, accounts int) {
 	byDomain, byAccount := map[string]int{}, map[string]int{}
 	number := func(name string, known map[string]int) int {
 		if _, ok := known[name]; !ok {
@@ -43,7 +34,7 @@ func (c Config) campaigns(tables delay.Tables) (all []campaign, domains, account
 		}
 		return known[name]
 	}
-	pools := c.pools()
+	pools := pools(c)
 	for _, v := range c.Campaigns {
 		p := campaign{size: int64(v.Size), domain: number(v.Domain, byDomain), account: number(v.Account, byAccount),
 			pool: slices.Index(pools, v.Pool)}
@@ -64,7 +55,7 @@ const largest = 1 << 30
 
 // sizes returns a size for each number of times that a message may make the window of a
 // fresh connection grow; one size if all messages are alike.
-func (c Config) sizes() (all []int64) {
+func sizes(c config.Config) (all []int64) {
 	alike := c.SizeSigma == 0
 	for _, v := range c.Campaigns {
 		alike = alike && v.Size == c.Size

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"flyball/internal/mail"
+	"flyball/netmodel/config"
 )
 
 // Sizes are lognormal around the median of each campaign, the same at every try, and a fresh
@@ -14,7 +15,7 @@ func TestSizes(t *testing.T) {
 	c := plain()
 	c.Size, c.SizeSigma = 45_000, 0.8
 	const n = 20_000
-	c.Campaigns = []Campaign{{End: n, Size: 45_000}, {End: 2 * n, Size: 2_000}}
+	c.Campaigns = []config.Campaign{{End: n, Size: 45_000}, {End: 2 * n, Size: 2_000}}
 	net := valid(t, c)
 	for i, median := range []float64{45_000, 2_000} {
 		var logs, squares float64

@@ -2,6 +2,7 @@ package netmodel
 
 import (
 	"flyball/internal/mail"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 )
 
@@ -19,8 +20,8 @@ const (
 // countings are the names of countings in scenarios.
 var countings = map[string]counting{"block": byBlock, "fleet": byFleet, "domain": byDomain, "account": byCustomer}
 
-// countedBy returns by what the destination's limits are counted.
-func (d Destination) countedBy() counting {
+// countingOf returns by what the limits of a destination are counted.
+func countingOf(d config.Destination) counting {
 	if d.Shared {
 		return byFleet
 	}
@@ -34,6 +35,19 @@ func countedBy(a limits.Allowance, of counting) counting {
 		return by
 	}
 	return of
+}
+
+// block returns the number of the netblock of a server, and gives the next number to one that
+// is new.
+func block(s config.Server, known map[string]int) int {
+	name := "name " + s.Block
+	if s.Block == "" {
+		name = "server " + s.Name
+	}
+	if _, ok := known[name]; !ok {
+		known[name] = len(known)
+	}
+	return known[name]
 }
 
 // sender is one of those that a receiver counts apart.

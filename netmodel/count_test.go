@@ -6,17 +6,18 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
 // servers returns the plain network with servers that have two addresses each, the last two
 // in one netblock.
-func servers(n int) Config {
+func servers(n int) config.Config {
 	c := plain()
 	c.Servers = nil
 	for i := range n {
-		v := DefaultServer()
+		v := config.DefaultServer()
 		v.Name, v.Addresses = string(rune('a'+i)), 2
 		if i >= n-2 {
 			v.Block = "common"
@@ -74,7 +75,7 @@ func TestAllowanceByCounting(t *testing.T) {
 		a := allow(3, vt.Hour, 451)
 		a.Scope = scope
 		c.Destinations[0].Allowances = []limits.Allowance{a}
-		c.Campaigns = []Campaign{{End: 5, Size: 100, Domain: "one", Account: "a"},
+		c.Campaigns = []config.Campaign{{End: 5, Size: 100, Domain: "one", Account: "a"},
 			{End: 18, Size: 100, Domain: "one", Account: "b"}, {End: 36, Size: 100, Domain: "two", Account: "c"}}
 		net := valid(t, c)
 		all := net.Receivers()
@@ -104,11 +105,11 @@ func TestAllowanceByCounting(t *testing.T) {
 func TestLimitsOfAnother(t *testing.T) {
 	c := plain()
 	d := &c.Destinations[0]
-	d.Name, d.Cap, d.Bucket = "provider", 2, Bucket{Rate: 1, Burst: 3, Reply: 450}
-	d.Down = []Down{{From: vt.Hour, For: vt.Hour, Fault: "drop"}}
+	d.Name, d.Cap, d.Bucket = "provider", 2, config.Bucket{Rate: 1, Burst: 3, Reply: 450}
+	d.Down = []config.Down{{From: vt.Hour, For: vt.Hour, Fault: "drop"}}
 	brand := plain().Destinations[0]
 	brand.Name, brand.Domain, brand.LimitsOf = "brand", "brand.example", "provider"
-	brand.Dead = []Dead{{Share: 1, At: "rcpt", Reply: 550}}
+	brand.Dead = []config.Dead{{Share: 1, At: "rcpt", Reply: 550}}
 	c.Destinations = append(c.Destinations, brand)
 	all := valid(t, c).Receivers()[0]
 	var conns [4]Connection
@@ -139,7 +140,7 @@ func TestLimitsOfAnother(t *testing.T) {
 // the next one: it looks at the netblock.
 func TestGreylistOfANetblock(t *testing.T) {
 	c := servers(1)
-	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: "rcpt", Reply: 451}
+	c.Destinations[0].Greylist = config.Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: "rcpt", Reply: 451}
 	r := &valid(t, c).Receivers()[0][0]
 	var replies []uint16
 	for i := range 2 {

@@ -7,23 +7,24 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
 // far has two servers and two destinations in two regions, and rows that lengthen single paths and whole regions.
-func far() Config {
+func far() config.Config {
 	c := plain()
-	c.Network.Hops, c.Network.PerHop = Hops{Mean: 10, Min: 10, Max: 10}, vt.Millisecond
-	b1, b2 := DefaultServer(), DefaultServer()
+	c.Network.Hops, c.Network.PerHop = config.Hops{Mean: 10, Min: 10, Max: 10}, vt.Millisecond
+	b1, b2 := config.DefaultServer(), config.DefaultServer()
 	b1.Name, b1.Region, b2.Name, b2.Region, b2.ExtraHops = "b1", "east", "b2", "west", 2
-	c.Servers = []Server{b1, b2}
-	d1, d2 := DefaultDestination(), DefaultDestination()
+	c.Servers = []config.Server{b1, b2}
+	d1, d2 := config.DefaultDestination(), config.DefaultDestination()
 	d1.Name, d1.Domain, d1.Region, d2.Name, d2.Domain = "d1", "d1.example", "east", "d2", "d2.example"
-	for _, d := range []*Destination{&d1, &d2} {
+	for _, d := range []*config.Destination{&d1, &d2} {
 		d.RTT, d.Banner, d.Dot = delay.Constant(20*ms), delay.Constant(0), delay.Constant(100*ms)
 	}
-	c.Destinations = []Destination{d1, d2}
-	c.Network.Distances = []Distance{{From: "west", To: "east", RTT: 40 * vt.Millisecond, Hops: 5},
+	c.Destinations = []config.Destination{d1, d2}
+	c.Network.Distances = []config.Distance{{From: "west", To: "east", RTT: 40 * vt.Millisecond, Hops: 5},
 		{From: "b2", To: "d1", RTT: 3 * vt.Millisecond}, {From: "b1", To: "d2", Hops: 7}}
 	return c
 }

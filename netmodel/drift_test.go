@@ -7,6 +7,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -14,8 +15,8 @@ import (
 // connections (7 round trips) and kept ones (4): hop by hop, and as a whole.
 func TestPathsDrift(t *testing.T) {
 	c := plain()
-	c.Network.Hops, c.Network.PerHop, c.Servers[0].ExtraRTT = Hops{Mean: 14, Min: 14, Max: 14}, 2*ms, 7*ms
-	c.Network.Drift = []PathDrift{
+	c.Network.Hops, c.Network.PerHop, c.Servers[0].ExtraRTT = config.Hops{Mean: 14, Min: 14, Max: 14}, 2*ms, 7*ms
+	c.Network.Drift = []config.PathDrift{
 		{At: 10 * vt.Second, Factor: 1, Hops: 9, Over: 10 * vt.Second},
 		{At: 15 * vt.Second, Factor: 3},
 		{At: 100 * vt.Second, Factor: 0.5},
@@ -58,8 +59,8 @@ func TestPathsDrift(t *testing.T) {
 // connections loses no packet at connect.
 func TestHopsThatAppearLosePackets(t *testing.T) {
 	c := plain()
-	c.Network.Hops, c.Network.HopLoss = Hops{Mean: 4, Min: 4, Max: 4}, 0.01
-	c.Network.Drift = []PathDrift{{At: vt.Hour, Factor: 1, Hops: 40}}
+	c.Network.Hops, c.Network.HopLoss = config.Hops{Mean: 4, Min: 4, Max: 4}, 0.01
+	c.Network.Drift = []config.PathDrift{{At: vt.Hour, Factor: 1, Hops: 40}}
 	w := valid(t, c)
 	const n = 100_000
 	for at, hops := range map[vt.Time]int{0: 4, vt.Time(vt.Hour): 44} {
@@ -79,7 +80,7 @@ func TestHopsThatAppearLosePackets(t *testing.T) {
 // for the client's time-out.
 func TestLookupsDrift(t *testing.T) {
 	c := plain()
-	c.Network.DNS = DNS{HitRatio: 0.5, Hit: delay.Constant(10 * ms), Miss: delay.Constant(2 * vt.Second),
+	c.Network.DNS = config.DNS{HitRatio: 0.5, Hit: delay.Constant(10 * ms), Miss: delay.Constant(2 * vt.Second),
 		Drift: []delay.Drift{{At: 10 * vt.Second, Factor: 3, Over: 10 * vt.Second}, {At: vt.Minute, Factor: 2}}}
 	w := valid(t, c)
 	for _, v := range []struct {
@@ -111,12 +112,12 @@ func TestLookupsDrift(t *testing.T) {
 // One server is cut off, from all destinations; the others are not.
 func TestAServerIsCutOff(t *testing.T) {
 	c := plain()
-	second := DefaultServer()
-	second.Name, second.Down = "b2", []Down{{From: vt.Minute, For: vt.Minute, Fault: "drop"}}
+	second := config.DefaultServer()
+	second.Name, second.Down = "b2", []config.Down{{From: vt.Minute, For: vt.Minute, Fault: "drop"}}
 	c.Servers = append(c.Servers, second)
 	other := c.Destinations[0]
 	other.Name, other.Domain, other.Down = "other", "other.example",
-		[]Down{{From: 90 * vt.Second, For: vt.Minute, Fault: "timeout"}}
+		[]config.Down{{From: 90 * vt.Second, For: vt.Minute, Fault: "timeout"}}
 	c.Destinations = append(c.Destinations, other)
 	receivers := valid(t, c).Receivers()
 	for _, v := range []struct {

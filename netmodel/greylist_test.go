@@ -7,6 +7,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -41,10 +42,10 @@ func TestGreylistClock(t *testing.T) {
 		for _, stages := range []string{"collapsed", "full"} {
 			c := plain()
 			d := &c.Destinations[0]
-			d.Greylist = Greylist{Share: 1, Delay: delay.Constant(5 * vt.Minute), At: "rcpt", Reply: 450}
+			d.Greylist = config.Greylist{Share: 1, Delay: delay.Constant(5 * vt.Minute), At: "rcpt", Reply: 450}
 			d.RCPT = delay.Constant(300 * ms)
 			if v.dot != 250 {
-				d.Fail = []Fail{{At: "dot", Reply: int(v.dot), P: 1}}
+				d.Fail = []config.Fail{{At: "dot", Reply: int(v.dot), P: 1}}
 			}
 			c.Stages = stages
 			m := newShell(t, c, 1).models[0]
@@ -73,7 +74,7 @@ func TestGreylistClock(t *testing.T) {
 func TestGreylistStage(t *testing.T) {
 	for _, at := range []string{"rcpt", "dot"} {
 		c := plain()
-		c.Destinations[0].Greylist = Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: at, Reply: 451}
+		c.Destinations[0].Greylist = config.Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: at, Reply: 451}
 		c.Destinations[0].Dot = delay.Constant(vt.Second)
 		if errs := c.Validate(); len(errs) > 0 {
 			t.Fatal(errs)
@@ -107,7 +108,7 @@ func TestGreylistStage(t *testing.T) {
 // whether a recipient is greylisted: its mean is the mean of its distribution.
 func TestGreylistDelayStays(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: delay.Dist{Dist: "exponential", Mean: vt.Minute},
+	c.Destinations[0].Greylist = config.Greylist{Share: 0.5, Delay: delay.Dist{Dist: "exponential", Mean: vt.Minute},
 		At: "rcpt", Reply: 451}
 	w := valid(t, c)
 	listed, sum := 0, 0.0
@@ -133,7 +134,7 @@ func TestGreylistDelayStays(t *testing.T) {
 // given up in the last days.
 func TestClocksAreBounded(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 0.5, Delay: delay.Constant(vt.Second), At: "rcpt", Reply: 451}
+	c.Destinations[0].Greylist = config.Greylist{Share: 0.5, Delay: delay.Constant(vt.Second), At: "rcpt", Reply: 451}
 	r := &valid(t, c).Receivers()[0][0]
 	rcpt, dot := mail.Step{Stage: mail.StageRCPT}, mail.Step{Stage: mail.StageDot}
 	var conn Connection

@@ -5,17 +5,18 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 )
 
 // At any time the share of the mailboxes is held, each for its period or a multiple of it;
 // the reply is the state's, and does not count against the sender.
 func TestMailboxesAreHeld(t *testing.T) {
 	const share, long = 0.2, 6 * vt.Hour
-	r := receiver(t, func(d *Destination) {
-		d.Mailboxes = []Mailbox{{Share: share, For: long, At: "rcpt", Reply: 452, Enhanced: 4_002_002},
+	r := receiver(t, func(d *config.Destination) {
+		d.Mailboxes = []config.Mailbox{{Share: share, For: long, At: "rcpt", Reply: 452, Enhanced: 4_002_002},
 			{Share: 0.1, For: vt.Hour, At: "rcpt", Reply: 450, Enhanced: 4_002_001}}
-		d.Recent, d.Throttle = vt.Hour, Throttle{Soft: 1e8, Hard: 2e8, Curve: "linear", Reply: 421}
-		d.Reputation = Reputation{PerRefusal: 1, PerDead: 1, Heals: vt.Day}
+		d.Recent, d.Throttle = vt.Hour, config.Throttle{Soft: 1e8, Hard: 2e8, Curve: "linear", Reply: 421}
+		d.Reputation = config.Reputation{PerRefusal: 1, PerDead: 1, Heals: vt.Day}
 	})
 	var c Connection
 	r.Connect(0, &c)
@@ -63,17 +64,25 @@ func TestMailboxesAreHeld(t *testing.T) {
 // later ones; a dead recipient has no mailbox.
 func TestHoldAmongFailures(t *testing.T) {
 	for name, v := range map[string]struct {
-		change func(*Destination)
+		change func(*config.Destination)
 		stage  mail.Stage
 		code   uint16
 	}{
-		"mail": {func(d *Destination) { d.Fail = []Fail{{At: "mail", Reply: 421, P: 1}} }, mail.StageMAIL, 421},
-		"rcpt": {func(d *Destination) { d.Fail = []Fail{{At: "rcpt", Reply: 421, P: 1}} }, mail.StageRCPT, 452},
-		"dot":  {func(d *Destination) { d.Fail = []Fail{{At: "dot", Reply: 421, P: 1}} }, mail.StageRCPT, 452},
-		"dead": {func(d *Destination) { d.Dead = []Dead{{Share: 1, At: "dot", Reply: 550}} }, mail.StageDot, 550},
+		"mail": {func(d *config.Destination) {
+			d.Fail = []config.Fail{{At: "mail", Reply: 421, P: 1}}
+		}, mail.StageMAIL, 421},
+		"rcpt": {func(d *config.Destination) {
+			d.Fail = []config.Fail{{At: "rcpt", Reply: 421, P: 1}}
+		}, mail.StageRCPT, 452},
+		"dot": {func(d *config.Destination) {
+			d.Fail = []config.Fail{{At: "dot", Reply: 421, P: 1}}
+		}, mail.StageRCPT, 452},
+		"dead": {func(d *config.Destination) {
+			d.Dead = []config.Dead{{Share: 1, At: "dot", Reply: 550}}
+		}, mail.StageDot, 550},
 	} {
-		r := receiver(t, func(d *Destination) {
-			d.Mailboxes = []Mailbox{{Share: 1, For: vt.Day, At: "rcpt", Reply: 452}}
+		r := receiver(t, func(d *config.Destination) {
+			d.Mailboxes = []config.Mailbox{{Share: 1, For: vt.Day, At: "rcpt", Reply: 452}}
 			v.change(d)
 		})
 		if stage, code := r.through(0, 0); stage != v.stage || code != v.code {

@@ -6,6 +6,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -14,25 +15,26 @@ import (
 // dialogue itself takes no time.
 func TestHost(t *testing.T) {
 	for name, v := range map[string]struct {
-		change func(*Config)
+		change func(*config.Config)
 		ends   []vt.Span
 	}{
-		"neither": {func(*Config) {}, []vt.Span{0, 0, 0}},
-		"rate":    {func(c *Config) { c.Servers[0].Rate = 3600 }, []vt.Span{vt.Second, 2 * vt.Second, 3 * vt.Second}},
-		"link": {func(c *Config) { c.Servers[0].Bandwidth = 50 },
+		"neither": {func(*config.Config) {}, []vt.Span{0, 0, 0}},
+		"rate": {func(c *config.Config) { c.Servers[0].Rate = 3600 },
+			[]vt.Span{vt.Second, 2 * vt.Second, 3 * vt.Second}},
+		"link": {func(c *config.Config) { c.Servers[0].Bandwidth = 50 },
 			[]vt.Span{2 * vt.Second, 4 * vt.Second, 6 * vt.Second}},
-		"both": {func(c *Config) { c.Servers[0].Rate, c.Servers[0].Bandwidth = 3600, 50 },
+		"both": {func(c *config.Config) { c.Servers[0].Rate, c.Servers[0].Bandwidth = 3600, 50 },
 			[]vt.Span{3 * vt.Second, 6 * vt.Second, 9 * vt.Second}}, // both waits count, one after the other
-		"dead": {func(c *Config) {
+		"dead": {func(c *config.Config) {
 			c.Servers[0].Bandwidth = 50
-			c.Destinations[0].Dead = []Dead{{Share: 1, At: "rcpt", Reply: 550}}
+			c.Destinations[0].Dead = []config.Dead{{Share: 1, At: "rcpt", Reply: 550}}
 		}, []vt.Span{0, 0, 0}}, // a message that is refused is not sent
 	} {
 		c := plain()
 		c.Size = 100
 		d := &c.Destinations[0]
 		d.RTT, d.Banner, d.RCPT, d.Dot = delay.Constant(0), delay.Constant(0), delay.Constant(0), delay.Constant(0)
-		c.Network.DNS = DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
+		c.Network.DNS = config.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
 		v.change(&c)
 		for _, stages := range []string{"collapsed", "full"} {
 			c.Stages = stages

@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -39,7 +40,7 @@ type end struct {
 	reply  mail.Reply
 }
 
-func newShell(t *testing.T, c Config, slots int) *shell {
+func newShell(t *testing.T, c config.Config, slots int) *shell {
 	t.Helper()
 	if errs := c.Validate(); len(errs) > 0 {
 		t.Fatal(errs)
@@ -142,7 +143,7 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 		v.Greylist.Delay = delay.Constant(700 * ms)
 	}
 	tied.Network.DNS.Hit, tied.Network.DNS.Miss, tied.Network.HopLoss = delay.Constant(0), delay.Constant(100*ms), 0
-	tied.Servers[1] = Server{Name: "b2", Share: 1}
+	tied.Servers[1] = config.Server{Name: "b2", Share: 1}
 	atOnce := tied
 	atOnce.Destinations = slices.Clone(tied.Destinations)
 	for d := range atOnce.Destinations {
@@ -152,8 +153,9 @@ func TestStagesFullEqualCollapsed(t *testing.T) {
 	tls := eventful()
 	tls.Dialogue.StartTLS, tls.Dialogue.Pipelining, tls.Size = true, true, 100<<10
 	tls.Dialogue.Auth = "login"
-	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "all behaviours": everything(),
-		"everything ties": tied, "no time passes": atOnce, "TLS, pipelined, large": tls} {
+	for name, c := range map[string]config.Config{"plain": plain(), "eventful": eventful(),
+		"all behaviours": everything(), "everything ties": tied, "no time passes": atOnce,
+		"TLS, pipelined, large": tls} {
 		t.Run(name, func(t *testing.T) {
 			c.Stages = "collapsed"
 			one := newShell(t, c, 20)
@@ -228,7 +230,7 @@ func TestFailureShares(t *testing.T) {
 	c.Network.HopLoss, d.Cap = 0, 0
 	c.Network.DNS.Miss = delay.Constant(50 * ms)
 	d.Banner, d.Dot = delay.Constant(0), delay.Constant(0)
-	d.Fail = append(d.Fail, Fail{At: "mail", Reply: 554, P: 0}, Fail{At: "mail", Fault: "drop", P: 0.015})
+	d.Fail = append(d.Fail, config.Fail{At: "mail", Reply: 554, P: 0}, config.Fail{At: "mail", Fault: "drop", P: 0.015})
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
 	seen := map[mail.Reply]int{}
@@ -282,16 +284,18 @@ func TestFailureShares(t *testing.T) {
 // No reply after the final dot is ambiguous, a refusal is not.
 func TestEndsAtDot(t *testing.T) {
 	for _, v := range []struct {
-		fail Fail
+		fail config.Fail
 		want mail.Class
 	}{
-		{Fail{At: "dot", Fault: "drop", P: 1}, mail.Ambiguous},
-		{Fail{At: "dot", Fault: "timeout", P: 1}, mail.Ambiguous},
-		{Fail{At: "dot", Reply: 451, P: 1}, mail.Deferral}, {Fail{At: "dot", Reply: 552, P: 1}, mail.Bounce},
-		{Fail{At: "data", Fault: "drop", P: 1}, mail.Deferral}, {Fail{At: "dot", Reply: 451, P: 0}, mail.Delivered},
+		{config.Fail{At: "dot", Fault: "drop", P: 1}, mail.Ambiguous},
+		{config.Fail{At: "dot", Fault: "timeout", P: 1}, mail.Ambiguous},
+		{config.Fail{At: "dot", Reply: 451, P: 1}, mail.Deferral},
+		{config.Fail{At: "dot", Reply: 552, P: 1}, mail.Bounce},
+		{config.Fail{At: "data", Fault: "drop", P: 1}, mail.Deferral},
+		{config.Fail{At: "dot", Reply: 451, P: 0}, mail.Delivered},
 	} {
 		c := plain()
-		c.Destinations[0].Fail = []Fail{v.fail}
+		c.Destinations[0].Fail = []config.Fail{v.fail}
 		s := newShell(t, c, 1)
 		s.run(1)
 		if got := s.log[0].reply.Class(); got != v.want {
@@ -313,7 +317,7 @@ func TestLookupPatience(t *testing.T) {
 		{vt.Minute, 4, 10 * vt.Second, mail.Timeout},
 	} {
 		c := plain()
-		c.Network.DNS = DNS{HitRatio: 0, Hit: delay.Constant(0), Miss: delay.Constant(v.miss)}
+		c.Network.DNS = config.DNS{HitRatio: 0, Hit: delay.Constant(0), Miss: delay.Constant(v.miss)}
 		c.Servers[0].Contention = 0.5 // three busy slots: twice as long
 		m := newShell(t, c, 1).models[0]
 		var q evq.Queue

@@ -2,7 +2,7 @@
 // refusals and memory.
 //
 // Network determines what happens to each look-up, connection and message, by
-// Config and key. It is immutable and safe for concurrent use. Receiver is one
+// config.Config and key. It is immutable and safe for concurrent use. Receiver is one
 // destination as one server meets it, or as all servers meet it if it is shared.
 // It alone decides on caps, greylists, rates, reputation and outages. The
 // simulator's Model and the live sink drive it in the same way.
@@ -23,6 +23,7 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -54,7 +55,7 @@ type Network struct {
 	ends []mail.Recipient // of the campaigns' parts of the list
 }
 
-// physics holds the prepared parameters of a Config. They do not depend on the
+// physics holds the prepared parameters of a config.Config. They do not depend on the
 // key, so networks that differ only in their draws share it.
 type physics struct {
 	full         bool // one event per stage
@@ -73,9 +74,9 @@ type physics struct {
 	hit, miss    *delay.Table
 	foreseen     bool // only drift makes look-ups differ: none is drawn
 	lookupDrift  []delay.Drift
-	pathDrift    []PathDrift
-	routes       []route  // what is added to paths, by server and then destination
-	hops         []uint64 // hops are Hops.Min + the first i with word < hops[i]
+	pathDrift    []config.PathDrift
+	routes       []config.Route // what is added to paths, by server and then destination
+	hops         []uint64       // hops are Hops.Min + the first i with word < hops[i]
 	leastHops    int
 	perHop       vt.Span
 	hopLoss      float64
@@ -103,7 +104,7 @@ type path struct {
 	bandwidth    vt.Span // bytes in a second; 0: any number
 }
 
-// destination holds the tables and thresholds of a Destination.
+// destination holds the tables and thresholds of a config.Destination.
 type destination struct {
 	rtt, banner, rcpt, dot *delay.Table
 	alike                  bool // neither delays nor failures make messages differ: no try is drawn
@@ -170,10 +171,10 @@ func (e ending) stage() mail.Stage { return mail.Stage(e >> 8) }
 func (e ending) fault() mail.Fault { return mail.Fault(e) }
 func (e ending) answer() uint32    { return uint32(e >> 32) }
 
-// NewNetwork returns the network of a valid Config, with the draws of key.
-func NewNetwork(c Config, key rng.Key) *Network {
+// NewNetwork returns the network of a valid config.Config, with the draws of key.
+func NewNetwork(c config.Config, key rng.Key) *Network {
 	tables := delay.Tables{}
-	net := &Network{key: key, ends: c.ends(), physics: &physics{
+	net := &Network{key: key, ends: ends(c), physics: &physics{
 		full: c.Stages == "full", dialogue: c.Dialogue,
 		servFail: rng.Threshold(c.Network.DNS.ServFail), cacheHit: rng.Threshold(c.Network.DNS.HitRatio),
 		hit: tables.Of(c.Network.DNS.Hit), miss: tables.Of(c.Network.DNS.Miss),
@@ -182,11 +183,11 @@ func NewNetwork(c Config, key rng.Key) *Network {
 		retransmit: c.Network.Retrans, giveUp: c.Network.GiveUpAt,
 	}}
 	net.foreseen = net.cacheHit == rng.Threshold(1) && net.hit.Constant()
-	net.campaigns, net.domains, net.accounts = c.campaigns(tables)
-	sizes := c.sizes()
-	net.sized = len(sizes) > 1
+	net.campaigns, net.domains, net.accounts = campaigns(c, tables)
+	growing := sizes(c)
+	net.sized = len(growing) > 1
 	for conn := range net.steps {
-		for _, size := range sizes {
+		for _, size := range growing {
 			net.steps[conn] = append(net.steps[conn], c.Dialogue.Steps(mail.Conn(conn), size))
 		}
 		net.easy[conn] = net.easiest(net.steps[conn][0])
@@ -207,18 +208,18 @@ func NewNetwork(c Config, key rng.Key) *Network {
 	}
 	cutOff := len(c.Network.Down) > 0
 	blocks := map[string]int{}
-	pools := c.pools()
-	net.pools = len(pools)
-	for i, s := range c.Servers {
+	named := pools(c)
+	net.pools = len(named)
+	for _, s := range c.Servers {
 		net.servers = append(net.servers, path{s.Contention, s.Coherency,
-			downtimes(c.Network.Down, s.Down), s.AllAddresses(), s.turns(pools), s.block(i, blocks), mail.Every(s.Rate),
+			downtimes(c.Network.Down, s.Down), s.AllAddresses(), turns(s, named), block(s, blocks), mail.Every(s.Rate),
 			vt.Span(s.Bandwidth)})
 		cutOff = cutOff || len(s.Down) > 0
 	}
 	mostHops := 0
-	net.routes = c.routes()
+	net.routes = c.Routes()
 	for _, v := range net.routes {
-		mostHops = max(mostHops, h.Max+v.hops)
+		mostHops = max(mostHops, h.Max+v.Hops)
 	}
 	for _, v := range c.Network.Drift {
 		mostHops += v.Hops
@@ -229,7 +230,7 @@ func NewNetwork(c Config, key rng.Key) *Network {
 	for i, d := range c.Destinations {
 		a := &answers{table: replies.NewTable(d.Replies, c.Replies), all: make([]answer, 1)}
 		of, rules := i, d
-		if n := c.receiversOf(d); n >= 0 {
+		if n := c.ReceiversOf(d); n >= 0 {
 			of, rules = n, c.Destinations[n]
 		}
 		r := newDestination(d, rules, tables, a)
@@ -254,7 +255,7 @@ func (net *Network) easiest(steps []mail.Step) easy {
 	return e
 }
 
-// With returns the network of the same Config with the draws of key, for a list whose
+// With returns the network of the same config.Config with the draws of key, for a list whose
 // campaigns end at ends; nil: as in the Config.
 func (net *Network) With(key rng.Key, ends []mail.Recipient) *Network {
 	if ends == nil || net.ends == nil { // nil: all campaigns are alike
@@ -265,10 +266,10 @@ func (net *Network) With(key rng.Key, ends []mail.Recipient) *Network {
 
 // newDestination returns the prepared destination d, whose receivers have the rules of
 // another one or its own.
-func newDestination(d, rules Destination, tables delay.Tables, a *answers) destination {
+func newDestination(d, rules config.Destination, tables delay.Tables, a *answers) destination {
 	r := destination{
 		rtt: tables.Of(d.RTT), banner: tables.Of(d.Banner), rcpt: tables.Of(d.RCPT), dot: tables.Of(d.Dot),
-		cap: rules.Cap, by: rules.countedBy(), holds: newHolds(d.Mailboxes, a),
+		cap: rules.Cap, by: countingOf(rules), holds: newHolds(d.Mailboxes, a),
 		grey: rng.Threshold(d.Greylist.Share), greyDelay: tables.Of(d.Greylist.Delay),
 		capReply: a.refusal(mail.StageBanner, 421, rules.CapEnhanced, rules.CapText), // RFC 5321 3.8
 	}
@@ -353,22 +354,16 @@ type Connection struct {
 	Hops    int
 	losses  rng.Block // a word for each of the connection's stages
 	fail    ending
-	from    uint16  // source address, by its number among the server's
-	refused bool    // refused by the cap
-	counted bool    // counted as open
-	offered int     // messages
-	slow    float64 // factor on the receiver's delays in the current attempt
-	drawn   route   // the path before drift
+	from    uint16       // source address, by its number among the server's
+	refused bool         // refused by the cap
+	counted bool         // counted as open
+	offered int          // messages
+	slow    float64      // factor on the receiver's delays in the current attempt
+	drawn   config.Route // the path before drift
 }
 
 // Refused reports whether the receiver's cap refuses the connection.
 func (c *Connection) Refused() bool { return c.refused }
-
-// route is the path drawn for a connection.
-type route struct {
-	rtt  vt.Span
-	hops int
-}
 
 // reroute sets the connection's path to its drawn path with the drift at the time
 // now.
@@ -376,17 +371,22 @@ func (net *Network) reroute(c *Connection, now vt.Time) {
 	if len(net.pathDrift) == 0 {
 		return
 	}
-	c.RTT, c.Hops = c.drawn.rtt, c.drawn.hops
+	c.RTT, c.Hops = c.drawn.RTT, c.drawn.Hops
 	longer := 1.0
 	for i := range net.pathDrift {
 		v := &net.pathDrift[i]
-		time := v.ofTime()
+		time := ofTime(v)
 		longer *= time.FactorAt(now)
 		more := int(math.Floor(float64(v.Hops) * time.Part(now)))
 		c.Hops += more
 		c.RTT += vt.Span(more) * net.perHop
 	}
 	c.RTT = stretched(c.RTT, longer)
+}
+
+// ofTime returns the drift of the round-trip times of v.
+func ofTime(v *config.PathDrift) delay.Drift {
+	return delay.Drift{At: v.At, Factor: v.Factor, Over: v.Over}
 }
 
 // Connect returns the n-th connection of server s to destination d as drawn.
@@ -403,9 +403,9 @@ func (net *Network) connect(c *Connection, s mail.Server, d mail.Destination, n 
 	for uint64(far) >= net.hops[hops] {
 		hops++
 	}
-	c.Hops = hops + net.leastHops + more.hops
-	c.RTT = r.rtt.At(rtt) + more.rtt + vt.Span(c.Hops)*net.perHop
-	c.drawn = route{c.RTT, c.Hops}
+	c.Hops = hops + net.leastHops + more.Hops
+	c.RTT = r.rtt.At(rtt) + more.RTT + vt.Span(c.Hops)*net.perHop
+	c.drawn = config.Route{RTT: c.RTT, Hops: c.Hops}
 	c.Banner = r.banner.At(banner)
 	c.fail = pick(r.onConnection, fails)
 	if net.hopLoss > 0 {

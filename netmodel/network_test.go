@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -16,31 +17,31 @@ const ms = vt.Millisecond
 
 // plain returns a network without randomness: 100 ms a round trip, look-ups and
 // receivers without delay, no failures.
-func plain() Config {
-	n := DefaultPaths()
-	n.DNS = DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
-	d := DefaultDestination()
+func plain() config.Config {
+	n := config.DefaultPaths()
+	n.DNS = config.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
+	d := config.DefaultDestination()
 	d.Name, d.Domain = "plain", "plain.example"
 	d.RTT, d.Banner, d.RCPT, d.Dot = delay.Constant(100*ms), delay.Constant(0), delay.Constant(0), delay.Constant(0)
-	return Config{Network: n, Servers: []Server{DefaultServer()}, Destinations: []Destination{d},
-		Dialogue: mail.DefaultDialogue(), Size: 2 << 10, Stages: "collapsed"}
+	return config.Config{Network: n, Servers: []config.Server{config.DefaultServer()},
+		Destinations: []config.Destination{d}, Dialogue: mail.DefaultDialogue(), Size: 2 << 10, Stages: "collapsed"}
 }
 
 // eventful returns a network in which everything happens.
-func eventful() Config {
+func eventful() config.Config {
 	c := plain()
-	c.Network = DefaultPaths()
+	c.Network = config.DefaultPaths()
 	c.Network.DNS.HitRatio, c.Network.DNS.ServFail = 0.5, 0.1
 	c.Network.HopLoss = 0.005
-	second := DefaultServer()
+	second := config.DefaultServer()
 	second.Name, second.ExtraRTT, second.ExtraHops, second.Contention, second.Coherency = "b2", 30*ms, 4, 0.01, 1e-4
 	c.Servers = append(c.Servers, second)
-	d := DefaultDestination()
+	d := config.DefaultDestination()
 	d.Name, d.Domain = "eventful", "eventful.example"
 	d.Cap = 6
 	d.Greylist.Share, d.Greylist.Delay = 0.3, delay.Dist{Dist: "exponential", Mean: vt.Minute}
-	d.Dead = []Dead{{Share: 0.05, At: "rcpt", Reply: 550}, {Share: 0.02, At: "data", Reply: 452}}
-	d.Fail = []Fail{
+	d.Dead = []config.Dead{{Share: 0.05, At: "rcpt", Reply: 550}, {Share: 0.02, At: "data", Reply: 452}}
+	d.Fail = []config.Fail{
 		{At: "connect", Fault: "drop", P: 0.02}, {At: "connect", Fault: "timeout", P: 0.01},
 		{At: "banner", Reply: 421, P: 0.01}, {At: "ehlo", Reply: 554, P: 0.02}, {At: "ehlo", Fault: "drop", P: 0.01},
 		{At: "mail", Reply: 421, P: 0.02}, {At: "rcpt", Reply: 450, P: 0.05}, {At: "rcpt", Fault: "drop", P: 0.02},
@@ -53,7 +54,7 @@ func eventful() Config {
 
 var testKey = rng.New(11, 0)
 
-func valid(t *testing.T, c Config) *Network {
+func valid(t *testing.T, c config.Config) *Network {
 	t.Helper()
 	if errs := c.Validate(); len(errs) > 0 {
 		t.Fatal(errs)
@@ -88,6 +89,15 @@ func luck(w *Network, order []int) []any {
 		}
 	}
 	return all
+}
+
+func TestConfigsOfTestsAreValid(t *testing.T) {
+	for name, c := range map[string]config.Config{"plain": plain(), "eventful": eventful(),
+		"everything": everything()} {
+		if errs := c.Validate(); len(errs) > 0 {
+			t.Errorf("%s: %v", name, errs)
+		}
+	}
 }
 
 func TestLuckIsNamed(t *testing.T) {
@@ -143,15 +153,15 @@ func TestLuckSurvivesChanges(t *testing.T) {
 // is left undrawn.
 func TestWhatAloneVariesIsDrawn(t *testing.T) {
 	waits := delay.Dist{Dist: "exponential", Mean: vt.Second}
-	for name, vary := range map[string]func(*Config){
-		"hit":  func(c *Config) { c.Network.DNS.Hit = waits },
-		"miss": func(c *Config) { c.Network.DNS.HitRatio, c.Network.DNS.Miss = 0.5, delay.Constant(vt.Second) },
-		"rcpt": func(c *Config) { c.Destinations[0].RCPT = waits },
-		"dot":  func(c *Config) { c.Destinations[0].Dot = waits },
-		"fail": func(c *Config) { c.Destinations[0].Fail = []Fail{{At: "data", Reply: 452, P: 0.5}} },
+	for name, vary := range map[string]func(*config.Config){
+		"hit":  func(c *config.Config) { c.Network.DNS.Hit = waits },
+		"miss": func(c *config.Config) { c.Network.DNS.HitRatio, c.Network.DNS.Miss = 0.5, delay.Constant(vt.Second) },
+		"rcpt": func(c *config.Config) { c.Destinations[0].RCPT = waits },
+		"dot":  func(c *config.Config) { c.Destinations[0].Dot = waits },
+		"fail": func(c *config.Config) { c.Destinations[0].Fail = []config.Fail{{At: "data", Reply: 452, P: 0.5}} },
 	} {
 		alone, among := plain(), plain()
-		among.Network.DNS = DNS{HitRatio: 0.5, Hit: waits, Miss: waits}
+		among.Network.DNS = config.DNS{HitRatio: 0.5, Hit: waits, Miss: waits}
 		among.Destinations[0].RCPT, among.Destinations[0].Dot = waits, waits
 		if name == "hit" {
 			among.Network.DNS.HitRatio = 1
@@ -181,8 +191,8 @@ func TestWhatAloneVariesIsDrawn(t *testing.T) {
 func TestEntitiesAreIndependent(t *testing.T) {
 	const n, p = 200000, 0.1
 	c := plain()
-	c.Servers = append(c.Servers, Server{Name: "b2", Share: 1})
-	c.Destinations[0].Fail = []Fail{{At: "rcpt", Reply: 450, P: p}, {At: "connect", Fault: "drop", P: p}}
+	c.Servers = append(c.Servers, config.Server{Name: "b2", Share: 1})
+	c.Destinations[0].Fail = []config.Fail{{At: "rcpt", Reply: 450, P: p}, {At: "connect", Fault: "drop", P: p}}
 	c.Destinations[0].Dead = nil
 	c.Destinations = append(c.Destinations, c.Destinations[0])
 	c.Destinations[1].Name, c.Destinations[1].Domain = "other", "other.example"
@@ -223,7 +233,7 @@ func TestEntitiesAreIndependent(t *testing.T) {
 // Hops are round(Normal(mean, sd)), cut to min..max, plus the server's own.
 func TestHops(t *testing.T) {
 	const n = 200000
-	for _, h := range []Hops{DefaultPaths().Hops, {Mean: 10, SD: 6, Min: 8, Max: 13},
+	for _, h := range []config.Hops{config.DefaultPaths().Hops, {Mean: 10, SD: 6, Min: 8, Max: 13},
 		{Mean: 18, SD: 0.4, Min: 1, Max: 64}} {
 		c := plain()
 		c.Network.Hops = h
@@ -251,7 +261,7 @@ func TestHops(t *testing.T) {
 		}
 	}
 	c := plain()
-	c.Network.Hops, c.Network.PerHop, c.Servers[0].ExtraRTT = Hops{Mean: 14.2, SD: 0, Min: 4, Max: 32}, 2*ms, 7*ms
+	c.Network.Hops, c.Network.PerHop, c.Servers[0].ExtraRTT = config.Hops{Mean: 14.2, Min: 4, Max: 32}, 2*ms, 7*ms
 	if got := valid(t, c).Connect(0, 0, 0); got.Hops != 14 || got.RTT != 100*ms+7*ms+14*2*ms {
 		t.Errorf("without spread: %+v", got)
 	}
@@ -295,7 +305,7 @@ func TestLosses(t *testing.T) {
 // six the connection is lost, 63 s of silence.
 func TestRetransmissions(t *testing.T) {
 	c := plain()
-	c.Network.HopLoss, c.Network.Hops = 0.5, Hops{Mean: 1, Min: 1, Max: 1}
+	c.Network.HopLoss, c.Network.Hops = 0.5, config.Hops{Mean: 1, Min: 1, Max: 1}
 	c.Dialogue.Timeouts.Connect = vt.Hour
 	w := valid(t, c)
 	step := mail.Step{Stage: mail.StageConnect, RoundTrips: 1}
@@ -322,7 +332,7 @@ func TestRetransmissions(t *testing.T) {
 // kappa N (N-1).
 func TestStretch(t *testing.T) {
 	c := plain()
-	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.001, Coherency: 4e-6},
+	c.Servers = []config.Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.001, Coherency: 4e-6},
 		{Name: "worst", Share: 1, Contention: 1, Coherency: 1}}
 	w := valid(t, c)
 	step := mail.Step{Stage: mail.StageMAIL, RoundTrips: 1}
@@ -393,7 +403,7 @@ func TestPatience(t *testing.T) {
 // A failure by time-out takes all of the patience, and hides delays.
 func TestTimeoutFaultTakesThePatience(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Fail = []Fail{{At: "dot", Fault: "timeout", P: 1}}
+	c.Destinations[0].Fail = []config.Fail{{At: "dot", Fault: "timeout", P: 1}}
 	w := valid(t, c)
 	conn, msg := w.Connect(0, 0, 0), w.Message(0, 0, 0)
 	e := w.Exchange(mail.Step{Stage: mail.StageDot, RoundTrips: 1}, &conn, &msg, false, w.Stretch(0, 1))
@@ -407,7 +417,7 @@ func TestTimeoutFaultTakesThePatience(t *testing.T) {
 // holds it.
 func TestLoad(t *testing.T) {
 	c := plain()
-	c.Servers = []Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.02},
+	c.Servers = []config.Server{{Name: "free", Share: 1}, {Name: "busy", Share: 1, Contention: 0.02},
 		{Name: "chatty", Share: 1, Coherency: 0.001}, {Name: "worst", Share: 1, Contention: 1, Coherency: 1}}
 	w := NewNetwork(c, rng.New(1, 0))
 	for server := range c.Servers {

@@ -4,12 +4,13 @@ import (
 	"testing"
 
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 )
 
 // A receiver refuses by its penalty with 421 4.7.28, and takes messages again after
 // the pause; the rate is the throttle's.
 func TestPenaltyOfAReceiver(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
+	r := receiver(t, func(d *config.Destination) {
 		d.Recent = vt.Minute
 		d.Penalty.Rate = 3600 // the sum of a minute's half-life is above 86.6 messages
 		d.Penalty.Connections = 2

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"flyball/internal/mail"
+	"flyball/netmodel/config"
 )
 
 // A server has two addresses of its own, a pool of one and a pool of three, which a second server has not. Connections
@@ -12,10 +13,10 @@ import (
 func TestConnectionsComeFromTheirPool(t *testing.T) {
 	c := servers(2)
 	c.Servers[0].Addresses = 2
-	c.Servers[0].Pools = []Pool{{Name: "urgent", Addresses: 1}, {Name: "bulk", Addresses: 3}}
+	c.Servers[0].Pools = []config.Pool{{Name: "urgent", Addresses: 1}, {Name: "bulk", Addresses: 3}}
 	c.Servers[1].Addresses = 1
 	c.Destinations[0].Cap = 1
-	c.Campaigns = []Campaign{{End: 10, Size: 100}, {End: 20, Size: 100, Pool: "bulk"},
+	c.Campaigns = []config.Campaign{{End: 10, Size: 100}, {End: 20, Size: 100, Pool: "bulk"},
 		{End: 30, Size: 100, Pool: "urgent"}}
 	net := valid(t, c)
 	if net.Pools() != 3 || net.PoolOf(9) != 0 || net.PoolOf(19) != 1 || net.PoolOf(29) != 2 {
@@ -42,7 +43,7 @@ func TestConnectionsComeFromTheirPool(t *testing.T) {
 
 func TestPoolsHaveNames(t *testing.T) {
 	c := servers(1)
-	c.Servers[0].Pools = []Pool{{Name: "a", Addresses: 1}, {Name: "a", Addresses: 999}, {Addresses: 1}}
+	c.Servers[0].Pools = []config.Pool{{Name: "a", Addresses: 1}, {Name: "a", Addresses: 999}, {Addresses: 1}}
 	errs := c.Validate()
 	if len(errs) != 3 {
 		t.Errorf("got %v, want a name used twice, none, and more than 1000 addresses", errs)

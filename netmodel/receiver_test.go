@@ -9,43 +9,44 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/snap"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
 // everything returns the eventful network with a receiver that has every
 // behaviour.
-func everything() Config {
+func everything() config.Config {
 	c := eventful()
 	c.Network.DNS.Drift = []delay.Drift{{At: vt.Minute, Factor: 2, Over: vt.Minute}}
-	c.Network.Drift = []PathDrift{{At: 30 * vt.Second, Factor: 1.4, Hops: 3, Over: 2 * vt.Minute}}
-	c.Servers[1].Down = []Down{{From: 90 * vt.Second, For: 7 * vt.Second, Fault: "drop"}}
+	c.Network.Drift = []config.PathDrift{{At: 30 * vt.Second, Factor: 1.4, Hops: 3, Over: 2 * vt.Minute}}
+	c.Servers[1].Down = []config.Down{{From: 90 * vt.Second, For: 7 * vt.Second, Fault: "drop"}}
 	d := &c.Destinations[1]
 	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 4, vt.Minute
 	d.Recent = 10 * vt.Second
 	d.Allowances = []limits.Allowance{{Limit: 5, Window: 10 * vt.Second, Kind: "sliding", Scope: "fleet", Growth: 1,
 		Reply: 550},
 		{Limit: 20, Window: vt.Minute, Kind: "fixed", Scope: "server", Growth: 1, Reply: 451}}
-	d.Bucket = Bucket{Rate: 20_000, Burst: 30, Reply: 450}
-	d.Refuse = []Refuse{{From: 20 * vt.Second, To: 50 * vt.Second, At: "rcpt", Reply: 554, Share: 0.3},
+	d.Bucket = config.Bucket{Rate: 20_000, Burst: 30, Reply: 450}
+	d.Refuse = []config.Refuse{{From: 20 * vt.Second, To: 50 * vt.Second, At: "rcpt", Reply: 554, Share: 0.3},
 		{From: 10 * vt.Second, At: "banner", Reply: 421, Share: 0.1}}
 	d.HangsUp = 3
 	d.Penalty.Rate, d.Penalty.Pause, d.Penalty.Insist, d.Penalty.Escalate = 40_000, 10*vt.Second, 20, 1.5
-	d.Throttle = Throttle{Soft: 5_000, Hard: 60_000, Curve: "logistic", Reply: 421}
-	d.Reputation = Reputation{PerRefusal: 0.01, PerDead: 0.05, PerComplaint: 0.2, Complaints: 0.3,
+	d.Throttle = config.Throttle{Soft: 5_000, Hard: 60_000, Curve: "logistic", Reply: 421}
+	d.Reputation = config.Reputation{PerRefusal: 0.01, PerDead: 0.05, PerComplaint: 0.2, Complaints: 0.3,
 		Heals: 30 * vt.Second}
-	d.Tarpit = Tarpit{Soft: 1_000, Hard: 80_000, Delay: 3 * vt.Second, PerPoint: 500 * ms, Most: 20 * vt.Second}
-	d.Knee = Knee{Connections: 2, Slope: 0.7}
-	d.Outage = Outage{Up: vt.Minute, Down: 10 * vt.Second, Fault: "drop"}
-	d.Down = []Down{{From: 40 * vt.Second, For: 20 * vt.Second, Fault: "timeout"}}
+	d.Tarpit = config.Tarpit{Soft: 1_000, Hard: 80_000, Delay: 3 * vt.Second, PerPoint: 500 * ms, Most: 20 * vt.Second}
+	d.Knee = config.Knee{Connections: 2, Slope: 0.7}
+	d.Outage = config.Outage{Up: vt.Minute, Down: 10 * vt.Second, Fault: "drop"}
+	d.Down = []config.Down{{From: 40 * vt.Second, For: 20 * vt.Second, Fault: "timeout"}}
 	d.Daily = delay.Daily{Amplitude: 0.4, Peak: vt.Hour}
 	d.Drift = []delay.Drift{{At: vt.Minute, Factor: 1.5, Over: vt.Minute}, {At: 3 * vt.Minute, Factor: 0.8}}
-	d.Weather = Weather{Sigma: 0.4, Period: 7 * vt.Second, Correlation: 0.8}
+	d.Weather = config.Weather{Sigma: 0.4, Period: 7 * vt.Second, Correlation: 0.8}
 	return c
 }
 
 // receiver returns the only receiver of the plain network, with a behaviour.
-func receiver(t *testing.T, behave func(*Destination)) *Receiver {
+func receiver(t *testing.T, behave func(*config.Destination)) *Receiver {
 	t.Helper()
 	c := plain()
 	behave(&c.Destinations[0])
@@ -73,7 +74,7 @@ func (r *Receiver) message(now vt.Time, to int) (v Message) {
 // Offered three times its rate, a bucket takes its burst and then its rate, to the
 // message; after a pause it takes its burst again. No window of time has more.
 func TestBucketThroughput(t *testing.T) {
-	r := receiver(t, func(d *Destination) { d.Bucket = Bucket{Rate: 7200, Burst: 50, Reply: 450} })
+	r := receiver(t, func(d *config.Destination) { d.Bucket = config.Bucket{Rate: 7200, Burst: 50, Reply: 450} })
 	var taken []vt.Time
 	offer := func(from, to vt.Time) (n int) {
 		for now := from; now < to; now = now.Add(vt.Hour / 21600) {
@@ -107,7 +108,7 @@ func TestBucketThroughput(t *testing.T) {
 // within the half step by which it fades at once.
 func TestMemoryFades(t *testing.T) {
 	const half = 10 * vt.Minute
-	r := receiver(t, func(d *Destination) { d.Recent, d.Throttle.Hard = half, 1e9 })
+	r := receiver(t, func(d *config.Destination) { d.Recent, d.Throttle.Hard = half, 1e9 })
 	h := r.facts.behaviour
 	var sum float64
 	n := 0
@@ -136,8 +137,8 @@ func TestThrottleShare(t *testing.T) {
 		{"logistic", 2000, 0.95},
 		{"logistic", 500, 1 / (1 + 361.0)},
 	} {
-		r := receiver(t, func(d *Destination) {
-			d.Recent, d.Throttle = vt.Day, Throttle{Soft: 1000, Hard: 2000, Curve: v.curve, Reply: 451}
+		r := receiver(t, func(d *config.Destination) {
+			d.Recent, d.Throttle = vt.Day, config.Throttle{Soft: 1000, Hard: 2000, Curve: v.curve, Reply: 451}
 		})
 		h := r.facts.behaviour
 		const n = 20000
@@ -157,10 +158,10 @@ func TestThrottleShare(t *testing.T) {
 // With p points a rate counts (1 + p)-fold. Points come from refusals and from
 // dead recipients that were not refused, and halve in their half-life.
 func TestReputation(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
-		d.Dead = []Dead{{Share: 0.5, At: "rcpt", Reply: 550}}
-		d.Recent, d.Throttle = 30*vt.Day, Throttle{Soft: 1000, Hard: 2000, Curve: "linear", Reply: 421}
-		d.Reputation = Reputation{PerRefusal: 0.25, PerDead: 3, Heals: vt.Hour}
+	r := receiver(t, func(d *config.Destination) {
+		d.Dead = []config.Dead{{Share: 0.5, At: "rcpt", Reply: 550}}
+		d.Recent, d.Throttle = 30*vt.Day, config.Throttle{Soft: 1000, Hard: 2000, Curve: "linear", Reply: 421}
+		d.Reputation = config.Reputation{PerRefusal: 0.25, PerDead: 3, Heals: vt.Hour}
 	})
 	h := r.facts.behaviour
 	at := func(now vt.Time, rate float64, to int) uint16 {
@@ -209,10 +210,11 @@ func TestReputation(t *testing.T) {
 // The tarpit delays only the reply to MAIL: by a share of delay for the rate, and
 // by per_point for each point, in all by at most most.
 func TestTarpit(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
+	r := receiver(t, func(d *config.Destination) {
 		d.Recent = vt.Hour
-		d.Tarpit = Tarpit{Soft: 1000, Hard: 3000, Delay: 8 * vt.Second, PerPoint: 2 * vt.Second, Most: 15 * vt.Second}
-		d.Reputation = Reputation{PerDead: 1, Heals: vt.Day}
+		d.Tarpit = config.Tarpit{Soft: 1000, Hard: 3000, Delay: 8 * vt.Second, PerPoint: 2 * vt.Second,
+			Most: 15 * vt.Second}
+		d.Reputation = config.Reputation{PerDead: 1, Heals: vt.Day}
 	})
 	perHour := r.facts.behaviour.perHour
 	for _, v := range []struct {
@@ -250,7 +252,7 @@ func TestKneeBoundsThroughput(t *testing.T) {
 	for _, n := range []int{5, 10, 20, 40, 80} {
 		c := plain()
 		c.Destinations[0].RTT, c.Destinations[0].Dot = delay.Constant(0), delay.Constant(vt.Second)
-		c.Destinations[0].Knee = Knee{Connections: 10, Slope: 1}
+		c.Destinations[0].Knee = config.Knee{Connections: 10, Slope: 1}
 		s := newShell(t, c, n)
 		s.run(5000)
 		from, to := s.log[1000].at, s.log[4999].at
@@ -265,7 +267,7 @@ func TestKneeBoundsThroughput(t *testing.T) {
 // the time, and all servers see the same outages at any time.
 func TestOutageDutyCycle(t *testing.T) {
 	const up, down = 3 * vt.Hour, vt.Hour
-	r := receiver(t, func(d *Destination) { d.Outage = Outage{Up: up, Down: down, Fault: "drop"} })
+	r := receiver(t, func(d *config.Destination) { d.Outage = config.Outage{Up: up, Down: down, Fault: "drop"} })
 	rare := &r.net.Receivers()[0][0]
 	const years = 10
 	const look = 2 * vt.Minute
@@ -307,7 +309,7 @@ func TestDown(t *testing.T) {
 	for _, fault := range []mail.Fault{mail.Drop, mail.Timeout} {
 		for _, everywhere := range []bool{false, true} {
 			c := plain()
-			order := []Down{{From: 10 * vt.Second, For: vt.Minute, Fault: fault.String()}}
+			order := []config.Down{{From: 10 * vt.Second, For: vt.Minute, Fault: fault.String()}}
 			if c.Destinations[0].Down = order; everywhere {
 				c.Destinations[0].Down, c.Network.Down = nil, order
 			}
@@ -368,7 +370,7 @@ func TestDown(t *testing.T) {
 // The mean over a day is 1; the longest delays are at the peak and the
 // shortest half a day later.
 func TestDailyCycle(t *testing.T) {
-	r := receiver(t, func(d *Destination) { d.Daily = delay.Daily{Amplitude: 0.3, Peak: 14 * vt.Hour} })
+	r := receiver(t, func(d *config.Destination) { d.Daily = delay.Daily{Amplitude: 0.3, Peak: 14 * vt.Hour} })
 	at := func(now vt.Span) float64 { return r.slowness(vt.Time(now), r.states[0]) }
 	var sum float64
 	for i := range 1440 {
@@ -387,7 +389,7 @@ func TestDailyCycle(t *testing.T) {
 }
 
 func TestDrift(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
+	r := receiver(t, func(d *config.Destination) {
 		d.Drift = []delay.Drift{{At: vt.Hour, Factor: 1.5}, {At: 2 * vt.Hour, Factor: 3, Over: 2 * vt.Hour}}
 	})
 	for _, v := range []struct {
@@ -405,7 +407,9 @@ func TestDrift(t *testing.T) {
 // with the factor k periods before is correlation^k.
 func TestWeatherIsAutoregressive(t *testing.T) {
 	const n, sigma, rho = 200_000, 0.5, 0.7
-	r := receiver(t, func(d *Destination) { d.Weather = Weather{Sigma: sigma, Period: vt.Minute, Correlation: rho} })
+	r := receiver(t, func(d *config.Destination) {
+		d.Weather = config.Weather{Sigma: sigma, Period: vt.Minute, Correlation: rho}
+	})
 	logs := make([]float64, n)
 	for i := range logs {
 		now := vt.Time(i) * vt.Time(vt.Minute)
@@ -438,7 +442,7 @@ func TestWeatherIsAutoregressive(t *testing.T) {
 	}
 	// Another destination has independent weather.
 	c := plain()
-	c.Destinations[0].Weather = Weather{Sigma: sigma, Period: vt.Minute}
+	c.Destinations[0].Weather = config.Weather{Sigma: sigma, Period: vt.Minute}
 	c.Destinations = append(c.Destinations, c.Destinations[0])
 	c.Destinations[1].Name, c.Destinations[1].Domain = "b", "b.example"
 	apart := valid(t, c).Receivers()[0]
@@ -476,7 +480,7 @@ func TestSlownessStretchesDelays(t *testing.T) {
 // whitelisted for an hour; then counting starts again.
 func TestWhitelist(t *testing.T) {
 	c := plain()
-	c.Destinations[0].Greylist = Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: "rcpt", Reply: 451,
+	c.Destinations[0].Greylist = config.Greylist{Share: 1, Delay: delay.Constant(vt.Minute), At: "rcpt", Reply: 451,
 		WhitelistAfter: 4, WhitelistFor: vt.Hour}
 	m := newShell(t, c, 1).models[0]
 	var q evq.Queue
@@ -520,10 +524,10 @@ func TestStateIsWhole(t *testing.T) {
 	d := &lenient.Destinations[1]
 	d.Throttle.Soft, d.Throttle.Hard = 0, 0
 	d.Greylist.Share, d.Greylist.Delay = 0.9, delay.Constant(ms)
-	d.Bucket = Bucket{Rate: 100, Burst: 100, Reply: 450}
+	d.Bucket = config.Bucket{Rate: 100, Burst: 100, Reply: 450}
 	strict, full := everything(), everything()
 	full.Stages = "full"
-	for name, c := range map[string]Config{"strict": strict, "in full stages": full, "lenient": lenient} {
+	for name, c := range map[string]config.Config{"strict": strict, "in full stages": full, "lenient": lenient} {
 		for _, at := range []int{1, 500, 5000} {
 			one, other := newShell(t, c, 20), newShell(t, c, 20)
 			one.run(at)

@@ -1,43 +1,13 @@
 package netmodel
 
 import (
-	"flyball/internal/conf"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 )
 
-// Refuse is an event during which a destination refuses connections or messages,
-// such as an entry in a block list, a broken filter or a full disk.
-type Refuse struct {
-	// when it begins
-	// Source: scenario
-	From vt.Span `toml:"from" range:"0s..3650d" unit:"moment"`
-	// when it ends; not given: it lasts until the end of the run
-	// Source: scenario
-	To vt.Span `toml:"to" range:">0s..3650d" unit:"moment"`
-	// stage: new connections are refused at banner and ehlo, messages at the others
-	At string `toml:"at" oneof:"banner ehlo mail rcpt data dot" default:"mail"`
-	// reply code
-	Reply int `toml:"reply" range:"400..599" required:"true"`
-	// share of connections or messages that are refused
-	// Source: scenario
-	Share float64 `toml:"share" range:"0..1" default:"1"`
-
-	// enhanced status of the reply (RFC 3463)
-	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
-	// text of the reply
-	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
-}
-
-func (v Refuse) validate() []error {
-	var l conf.List
-	l.Check(v.To == 0 || v.To > v.From, "to", "got %s, want more than from = %s", v.To, v.From)
-	mail.CheckStatus(&l, "enhanced", v.Reply, v.Enhanced)
-	return l
-}
-
-// event is a prepared Refuse.
+// event is a prepared config.Refuse.
 type event struct {
 	from, to vt.Time
 	share    float64
@@ -46,7 +16,7 @@ type event struct {
 
 // events returns the prepared events at the stages of connections and at the stages
 // of messages, in their order.
-func events(all []Refuse, a *answers) (connections, messages []event) {
+func events(all []config.Refuse, a *answers) (connections, messages []event) {
 	for _, v := range all {
 		at, _ := mail.StageNamed(v.At)
 		e := event{vt.Time(v.From), vt.Never, v.Share, a.refusal(at, v.Reply, v.Enhanced, v.Text)}

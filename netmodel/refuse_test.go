@@ -5,6 +5,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 )
 
@@ -30,8 +31,8 @@ func (r *Receiver) through(now vt.Time, to int) (mail.Stage, uint16) {
 // and with its reply, and nothing before and after.
 func TestEventHasItsTime(t *testing.T) {
 	for _, at := range []string{"banner", "ehlo", "mail", "rcpt", "data", "dot"} {
-		r := receiver(t, func(d *Destination) {
-			d.Refuse = []Refuse{
+		r := receiver(t, func(d *config.Destination) {
+			d.Refuse = []config.Refuse{
 				{From: vt.Minute, To: 2 * vt.Minute, At: at, Reply: 554, Share: 1},
 				{From: 5 * vt.Minute, At: at, Reply: 451, Share: 1}, // for ever
 			}
@@ -50,8 +51,8 @@ func TestEventHasItsTime(t *testing.T) {
 // Of events under way at once the shares add up, and each refuses its own share;
 // connections and messages are drawn apart.
 func TestEventsHaveTheirShares(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
-		d.Refuse = []Refuse{
+	r := receiver(t, func(d *config.Destination) {
+		d.Refuse = []config.Refuse{
 			{At: "banner", Reply: 421, Share: 0.5},
 			{At: "rcpt", Reply: 450, Share: 0.25},
 			{At: "mail", Reply: 451, Share: 0},
@@ -82,14 +83,16 @@ func TestEventAmongOtherRefusals(t *testing.T) {
 		event, other string
 		want         string
 	}{{"rcpt", "rcpt", "event"}, {"mail", "rcpt", "event"}, {"dot", "rcpt", "other"}, {"rcpt", "dot", "event"}} {
-		for kind, behave := range map[string]func(d *Destination){
-			"dead":     func(d *Destination) { d.Dead = []Dead{{Share: 1, At: c.other, Reply: 450}} },
-			"fails":    func(d *Destination) { d.Fail = []Fail{{P: 1, At: c.other, Reply: 450}} },
-			"greylist": func(d *Destination) { d.Greylist.Share, d.Greylist.At, d.Greylist.Reply = 1, c.other, 450 },
+		for kind, behave := range map[string]func(d *config.Destination){
+			"dead":  func(d *config.Destination) { d.Dead = []config.Dead{{Share: 1, At: c.other, Reply: 450}} },
+			"fails": func(d *config.Destination) { d.Fail = []config.Fail{{P: 1, At: c.other, Reply: 450}} },
+			"greylist": func(d *config.Destination) {
+				d.Greylist.Share, d.Greylist.At, d.Greylist.Reply = 1, c.other, 450
+			},
 		} {
-			r := receiver(t, func(d *Destination) {
+			r := receiver(t, func(d *config.Destination) {
 				behave(d)
-				d.Refuse = []Refuse{{At: c.event, Reply: 421, Share: 1}}
+				d.Refuse = []config.Refuse{{At: c.event, Reply: 421, Share: 1}}
 			})
 			stage, code := r.through(0, 0)
 			got := "event"
@@ -109,11 +112,11 @@ func TestEventAmongOtherRefusals(t *testing.T) {
 // later stage the allowance was asked before.
 func TestEventCounts(t *testing.T) {
 	for at, want := range map[string]uint16{"mail": 421, "dot": 450} {
-		r := receiver(t, func(d *Destination) {
-			d.Refuse = []Refuse{{At: at, Reply: 421, Share: 1}}
+		r := receiver(t, func(d *config.Destination) {
+			d.Refuse = []config.Refuse{{At: at, Reply: 421, Share: 1}}
 			d.Allowances = []limits.Allowance{allow(2, vt.Hour, 450)}
-			d.Tarpit = Tarpit{PerPoint: vt.Second, Most: vt.Minute}
-			d.Reputation = Reputation{PerRefusal: 1, PerDead: 10, Heals: 100 * vt.Day}
+			d.Tarpit = config.Tarpit{PerPoint: vt.Second, Most: vt.Minute}
+			d.Reputation = config.Reputation{PerRefusal: 1, PerDead: 10, Heals: 100 * vt.Day}
 		})
 		for range 3 {
 			_, code := r.through(0, 0)
@@ -128,11 +131,11 @@ func TestEventCounts(t *testing.T) {
 			t.Errorf("%s: %v points, want one for each refusal: 4", at, got)
 		}
 	}
-	r := receiver(t, func(d *Destination) {
-		d.Refuse = []Refuse{{At: "dot", Reply: 421, Share: 1}}
-		d.Dead = []Dead{{Share: 1, At: "rcpt", Reply: 550}}
-		d.Tarpit = Tarpit{PerPoint: vt.Second, Most: vt.Minute}
-		d.Reputation = Reputation{PerRefusal: 1, PerDead: 10, Heals: 100 * vt.Day}
+	r := receiver(t, func(d *config.Destination) {
+		d.Refuse = []config.Refuse{{At: "dot", Reply: 421, Share: 1}}
+		d.Dead = []config.Dead{{Share: 1, At: "rcpt", Reply: 550}}
+		d.Tarpit = config.Tarpit{PerPoint: vt.Second, Most: vt.Minute}
+		d.Reputation = config.Reputation{PerRefusal: 1, PerDead: 10, Heals: 100 * vt.Day}
 	})
 	r.through(0, 0)
 	if got := r.states[0].points.Sum; got != 10 {
@@ -143,7 +146,7 @@ func TestEventCounts(t *testing.T) {
 // A receiver that hangs up after three messages lets three pass over each
 // connection; the next command over it is not answered.
 func TestReceiverHangsUp(t *testing.T) {
-	r := receiver(t, func(d *Destination) { d.HangsUp = 3 })
+	r := receiver(t, func(d *config.Destination) { d.HangsUp = 3 })
 	steps := r.net.Steps(mail.Reused, &Message{})
 	for range 2 {
 		var c Connection
@@ -166,9 +169,9 @@ func TestReceiverHangsUp(t *testing.T) {
 // With a reply, the receiver answers the fourth MAIL of a connection and each later one with it, and forgets the
 // message.
 func TestReceiverEndsConnectionsByReply(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
+	r := receiver(t, func(d *config.Destination) {
 		d.HangsUp, d.HangsUpReply = 3, 452
-		d.Bucket = Bucket{Rate: 60, Burst: 3, Reply: 450}
+		d.Bucket = config.Bucket{Rate: 60, Burst: 3, Reply: 450}
 	})
 	steps := r.net.Steps(mail.Reused, &Message{})
 	var c Connection
@@ -191,7 +194,7 @@ func TestReceiverEndsConnectionsByReply(t *testing.T) {
 
 // A refused RSET is answered at EHLO's step, and only RSET is: a connection that is used again without it goes on.
 func TestReceiverRefusesRSET(t *testing.T) {
-	r := receiver(t, func(d *Destination) { d.ResetReply = 503 })
+	r := receiver(t, func(d *config.Destination) { d.ResetReply = 503 })
 	for _, kind := range []mail.Conn{mail.Reused, mail.Reset} {
 		var c Connection
 		r.Connect(0, &c)
@@ -208,10 +211,10 @@ func TestReceiverRefusesRSET(t *testing.T) {
 
 // Complaints count when their messages are delivered, and no others do.
 func TestComplaints(t *testing.T) {
-	r := receiver(t, func(d *Destination) {
-		d.Tarpit = Tarpit{PerPoint: ms, Most: vt.Minute}
-		d.Reputation = Reputation{PerComplaint: 1, Complaints: 0.1, Heals: 365 * vt.Day}
-		d.Fail = []Fail{{P: 0.5, At: "dot", Reply: 451}}
+	r := receiver(t, func(d *config.Destination) {
+		d.Tarpit = config.Tarpit{PerPoint: ms, Most: vt.Minute}
+		d.Reputation = config.Reputation{PerComplaint: 1, Complaints: 0.1, Heals: 365 * vt.Day}
+		d.Fail = []config.Fail{{P: 0.5, At: "dot", Reply: 451}}
 	})
 	const n = 20_000
 	delivered := 0

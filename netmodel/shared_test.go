@@ -7,6 +7,7 @@ import (
 	"flyball/internal/evq"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -16,19 +17,19 @@ func TestServersTogetherAreOne(t *testing.T) {
 	c := plain() // no draws depend on a connection, and so on a server
 	d := &c.Destinations[0]
 	d.RTT, d.Dot = delay.Constant(20*ms), delay.Constant(300*ms)
-	d.Cap, d.Knee = 9, Knee{Connections: 4, Slope: 0.5}
-	d.Dead = []Dead{{Share: 0.1, At: "rcpt", Reply: 550}}
+	d.Cap, d.Knee = 9, config.Knee{Connections: 4, Slope: 0.5}
+	d.Dead = []config.Dead{{Share: 0.1, At: "rcpt", Reply: 550}}
 	d.Greylist.Share, d.Greylist.Delay, d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor =
 		0.5, delay.Constant(3*vt.Second), 40, 5*vt.Second
 	d.Recent = 10 * vt.Second
-	d.Bucket = Bucket{Rate: 12_000, Burst: 3, Reply: 450}
-	d.Throttle = Throttle{Soft: 30_000, Hard: 900_000, Curve: "linear", Reply: 421}
-	d.Reputation = Reputation{PerRefusal: 0.02, PerDead: 0.1, Heals: 20 * vt.Second}
-	d.Tarpit = Tarpit{Soft: 10_000, Hard: 90_000, Delay: vt.Second, PerPoint: 100 * ms, Most: 10 * vt.Second}
+	d.Bucket = config.Bucket{Rate: 12_000, Burst: 3, Reply: 450}
+	d.Throttle = config.Throttle{Soft: 30_000, Hard: 900_000, Curve: "linear", Reply: 421}
+	d.Reputation = config.Reputation{PerRefusal: 0.02, PerDead: 0.1, Heals: 20 * vt.Second}
+	d.Tarpit = config.Tarpit{Soft: 10_000, Hard: 90_000, Delay: vt.Second, PerPoint: 100 * ms, Most: 10 * vt.Second}
 	one := newShell(t, c, 12).models[0]
 
 	for range 2 {
-		second := DefaultServer()
+		second := config.DefaultServer()
 		second.Name = c.Servers[len(c.Servers)-1].Name + "b"
 		c.Servers = append(c.Servers, second)
 	}

@@ -3,7 +3,7 @@ package netmodel
 import "flyball/internal/snap"
 
 // State saves the model's state, or restores it in a model built from the same
-// Config and key. Each model saves the state that it shares with others.
+// config.Config and key. Each model saves the state that it shares with others.
 func (m *Model) State(c *snap.Codec) {
 	snap.Slice(c, &m.trips, func(c *snap.Codec, t *trip) { t.state(c) })
 	for i := range m.receivers {
@@ -17,7 +17,7 @@ func (t *trip) state(c *snap.Codec) {
 	c.Fields(&t.start, &t.lookup, &t.gen, &t.kind, &t.to, &t.try, &t.stretch, &t.step, &t.dest, &t.ended, &t.helo)
 	t.reply.State(c)
 	v, m := &t.conn, &t.msg
-	c.Fields(&v.RTT, &v.Banner, &v.Hops, &v.drawn.rtt, &v.drawn.hops, &v.fail, &v.from, &v.refused, &v.counted,
+	c.Fields(&v.RTT, &v.Banner, &v.Hops, &v.drawn.RTT, &v.drawn.Hops, &v.fail, &v.from, &v.refused, &v.counted,
 		&v.offered, &v.slow, &v.losses)
 	c.Fields(&m.RCPT, &m.Dot, &m.Tarpit, &m.Link, &m.grown, &m.Grey, &m.to, &m.GreyCode, &m.welcome,
 		&m.letIn, &m.complains, &m.fail, &m.losses)

@@ -7,7 +7,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/realrun"
 	"flyball/reports/runlog"
@@ -21,10 +21,10 @@ func TestLiveForecast(t *testing.T) {
 	t.Parallel()
 	s := rehearsal(600)
 	s.Governor.Law, s.Governor.Start = "hold", 10
-	plain := netmodel.DefaultDestination()
+	plain := config.DefaultDestination()
 	plain.Name, plain.Domain, plain.Receiver = "plain", "plain.example", "go-smtp"
 	plain.Dot = delay.Constant(20 * vt.Second)
-	s.Destinations = []netmodel.Destination{plain}
+	s.Destinations = []config.Destination{plain}
 	var journal bytes.Buffer
 	j := realrun.NewJournal(&journal)
 	known := 0

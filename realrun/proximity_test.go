@@ -6,7 +6,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/realrun"
 )
@@ -28,7 +28,7 @@ func TestMailingsLearnLive(t *testing.T) {
 	for i, region := range []string{"east", "west"} { // far enough for a busy machine to see it
 		s.Servers[i].Region = region
 		s.Network.Distances = append(s.Network.Distances,
-			netmodel.Distance{From: s.Servers[i].Name, To: s.Destinations[1-i].Name, RTT: 4 * vt.Second})
+			config.Distance{From: s.Servers[i].Name, To: s.Destinations[1-i].Name, RTT: 4 * vt.Second})
 	}
 	second := s.Campaigns[0]
 	second.Name, second.Start = "second", 10*vt.Minute

@@ -16,6 +16,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/realrun"
 	"flyball/realrun/dial"
@@ -31,8 +32,8 @@ import (
 // first resend pass, however late, the other none.
 func rehearsal(recipients int) *scenarios.Scenario {
 	const ms = vt.Millisecond
-	dest := func(name, receiver string) netmodel.Destination {
-		d := netmodel.DefaultDestination()
+	dest := func(name, receiver string) config.Destination {
+		d := config.DefaultDestination()
 		d.Name, d.Domain, d.Receiver = name, name+".example", receiver
 		d.RTT = delay.Dist{Dist: "uniform", Min: 10 * ms, Max: 50 * ms}
 		d.Banner = delay.Constant(20 * ms)
@@ -42,25 +43,25 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	big, plain, grey, wall := dest("big", "go-smtp"), dest("plain", "smtpd"), dest("grey", "go-smtp"),
 		dest("wall", "go-smtp")
 	big.Share, plain.Share, grey.Share, wall.Share = 6, 2, 2, 0.3
-	big.Fail = []netmodel.Fail{
+	big.Fail = []config.Fail{
 		{At: "mail", Reply: 421, P: 0.01}, {At: "mail", Reply: 451, P: 0.01},
 		{At: "rcpt", Reply: 450, P: 0.06}, {At: "rcpt", Reply: 554, P: 0.01}, {At: "rcpt", Fault: "drop", P: 0.02},
 		{At: "data", Reply: 452, P: 0.02}, {At: "data", Fault: "drop", P: 0.01}, {At: "data", Reply: 554, P: 0.005},
 		{At: "dot", Reply: 451, P: 0.02}, {At: "dot", Reply: 552, P: 0.01}, {At: "dot", Fault: "drop", P: 0.005},
 	}
-	big.Dead = []netmodel.Dead{{Share: 0.02, At: "rcpt", Reply: 550}, {Share: 0.01, At: "rcpt", Reply: 452}}
-	plain.Fail = []netmodel.Fail{{At: "rcpt", Reply: 550, P: 0.01}, {At: "dot", Reply: 451, P: 0.03},
+	big.Dead = []config.Dead{{Share: 0.02, At: "rcpt", Reply: 550}, {Share: 0.01, At: "rcpt", Reply: 452}}
+	plain.Fail = []config.Fail{{At: "rcpt", Reply: 550, P: 0.01}, {At: "dot", Reply: 451, P: 0.03},
 		{At: "rcpt", Fault: "drop", P: 0.02}}
-	grey.Greylist = netmodel.Greylist{Share: 0.7, Delay: delay.Constant(5 * vt.Second), At: "rcpt", Reply: 451}
-	wall.Greylist = netmodel.Greylist{Share: 0.7, Delay: delay.Constant(vt.Day), At: "rcpt", Reply: 450}
-	grey.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}}
+	grey.Greylist = config.Greylist{Share: 0.7, Delay: delay.Constant(5 * vt.Second), At: "rcpt", Reply: 451}
+	wall.Greylist = config.Greylist{Share: 0.7, Delay: delay.Constant(vt.Day), At: "rcpt", Reply: 450}
+	grey.Fail = []config.Fail{{At: "rcpt", Reply: 450, P: 0.05}}
 
-	network := netmodel.DefaultPaths()
+	network := config.DefaultPaths()
 	network.DNS.ServFail = 0
 	network.DNS.Miss = delay.Constant(50 * ms)
 	g := governor.Default()
 	g.Interval, g.Start, g.Target, g.StepMode, g.D = 20*vt.Second, 60, 1e6, "explicit", 40
-	server := netmodel.DefaultServer()
+	server := config.DefaultServer()
 	second := server
 	second.Name, second.ExtraRTT = "b2", 20*ms
 	resends := retry.Default()
@@ -71,8 +72,8 @@ func rehearsal(recipients int) *scenarios.Scenario {
 	return &scenarios.Scenario{Name: "rehearsal",
 		Dispatch: scenarios.Default().Dispatch, Seed: 7, Horizon: vt.Hour, Stages: "collapsed",
 		Governor: g, Retry: resends, Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
-		Network: network, Servers: []netmodel.Server{server, second},
-		Destinations: []netmodel.Destination{big, plain, grey, wall},
+		Network: network, Servers: []config.Server{server, second},
+		Destinations: []config.Destination{big, plain, grey, wall},
 		Campaigns:    []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 120, Subset: 50}}}
 }
 
@@ -231,13 +232,13 @@ func TestConnectionsFailAsNamed(t *testing.T) {
 	s.Destinations = s.Destinations[:2]
 	for i := range s.Destinations {
 		s.Destinations[i].Dead, s.Destinations[i].Greylist.Share = nil, 0
-		s.Destinations[i].Fail = []netmodel.Fail{
+		s.Destinations[i].Fail = []config.Fail{
 			{At: "connect", Fault: "drop", P: 0.05}, {At: "banner", Reply: 421, P: 0.04},
 			{At: "banner", Reply: 554, P: 0.01},
 			{At: "ehlo", Fault: "drop", P: 0.02},
 		}
 	}
-	s.Destinations[0].Fail = append(s.Destinations[0].Fail, netmodel.Fail{At: "ehlo", Reply: 421, P: 0.03})
+	s.Destinations[0].Fail = append(s.Destinations[0].Fail, config.Fail{At: "ehlo", Reply: 421, P: 0.03})
 	_, simulated := simulate(t, s)
 	_, receivers, r := live(t, s, 50, nil)
 
@@ -495,16 +496,16 @@ func TestHabitsInBothWorlds(t *testing.T) {
 	for i, name := range []string{"bucket", "throttle", "down", "silent"} {
 		s.Destinations[i].Name, s.Destinations[i].Domain, s.Destinations[i].Share = name, name+".example", 1
 	}
-	s.Destinations[bucket].Bucket = netmodel.Bucket{Rate: 1.0 / 24, Burst: 17, Reply: 450}
+	s.Destinations[bucket].Bucket = config.Bucket{Rate: 1.0 / 24, Burst: 17, Reply: 450}
 	s.Destinations[throttle].Recent = 30 * vt.Day
-	s.Destinations[throttle].Throttle = netmodel.Throttle{Soft: 1e-5, Hard: 1e-4, Curve: "linear", Reply: 421}
-	s.Destinations[down].Down = []netmodel.Down{{For: vt.Day, Fault: "drop"}}
-	s.Destinations[silent].Down = []netmodel.Down{{For: vt.Day, Fault: "timeout"}}
+	s.Destinations[throttle].Throttle = config.Throttle{Soft: 1e-5, Hard: 1e-4, Curve: "linear", Reply: 421}
+	s.Destinations[down].Down = []config.Down{{For: vt.Day, Fault: "drop"}}
+	s.Destinations[silent].Down = []config.Down{{For: vt.Day, Fault: "timeout"}}
 	s.Destinations[silent].Share = 0.1
 	cutOff := s.Servers[0]
 	cutOff.Name, cutOff.Share, cutOff.Down = "cut off", 0.2, s.Destinations[down].Down
 	s.Servers = append(s.Servers, cutOff)
-	s.Network.Drift = []netmodel.PathDrift{{Factor: 0.5, Hops: 3}}
+	s.Network.Drift = []config.PathDrift{{Factor: 0.5, Hops: 3}}
 	s.Network.DNS.Drift = []delay.Drift{{Factor: 0.5}}
 	s.Dialogue.Timeouts.Connect, s.Dialogue.Timeouts.Banner = vt.Minute, vt.Minute
 	s.Retry.Limit = 0

@@ -10,7 +10,7 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 	"flyball/realrun"
 	"flyball/realrun/sink"
@@ -42,7 +42,7 @@ func TestTableInBothWorlds(t *testing.T) {
 	s := rehearsal(1500)
 	s.Retry.Limit = 6
 	big := &s.Destinations[0]
-	big.Fail = []netmodel.Fail{
+	big.Fail = []config.Fail{
 		{At: "mail", Reply: 421, P: 0.02, Text: "[TSS04] Messages deferred"},
 		{At: "mail", Reply: 451, P: 0.02, Enhanced: 4_007_500, Text: "Server busy. (AS761)"},
 		{At: "rcpt", Reply: 450, P: 0.06, Enhanced: 4_002_001, Text: "at a rate"},

@@ -10,7 +10,7 @@ import (
 	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -111,9 +111,9 @@ func (l *assumptionList) counts(key string) bool {
 // replyOf describes the failure that a probability belongs to.
 func replyOf(v reflect.Value) string {
 	switch f := v.Interface().(type) {
-	case netmodel.Dead:
+	case config.Dead:
 		return ": " + strconv.Itoa(f.Reply) + " at " + f.At
-	case netmodel.Fail:
+	case config.Fail:
 		if f.Fault != "" {
 			return ": " + f.Fault + " at " + f.At
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 )
 
 // A change is made to a deep copy, which is validated like a file.
@@ -14,7 +14,7 @@ func TestChanged(t *testing.T) {
 	text := string(Resolved(s))
 	c, err := s.Changed(func(c *Scenario) {
 		c.Governor.D = 9
-		c.Destinations[0].Dead[0] = netmodel.Dead{Share: 0.4, At: "mail", Reply: 551}
+		c.Destinations[0].Dead[0] = config.Dead{Share: 0.4, At: "mail", Reply: 551}
 		c.Retry.Delays[0] *= 2
 	})
 	if err != nil {

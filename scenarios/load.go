@@ -8,7 +8,7 @@ import (
 	"flyball/internal/conf"
 	"flyball/internal/tomlfile"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 )
 
 // SchemaVersion is the version of the file format that this program reads.
@@ -19,7 +19,7 @@ const SchemaVersion = 1
 func Default() Scenario {
 	s := conf.DefaultOf[Scenario](keys)
 	s.Retry.Delays = slices.Clone(s.Retry.Delays)
-	s.Servers = []netmodel.Server{netmodel.DefaultServer()}
+	s.Servers = []config.Server{config.DefaultServer()}
 	return s
 }
 

@@ -16,7 +16,7 @@ import (
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/internal/zone"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/reports/measure"
 )
@@ -80,9 +80,9 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	}
 	want := Default()
 	want.Name = "small"
-	a := netmodel.DefaultDestination()
+	a := config.DefaultDestination()
 	a.Name, a.Domain = "a", "a.example"
-	want.Destinations = []netmodel.Destination{a}
+	want.Destinations = []config.Destination{a}
 	c := format.Element(reflect.TypeFor[Campaign]()).Interface().(Campaign)
 	c.Name, c.Recipients = "c", 100
 	want.Campaigns = []Campaign{c}
@@ -153,14 +153,14 @@ value = 2
 		{"retry.limit, not given", s.Retry.Limit, 10},
 		{"message.size", s.Message.Size, unit.Bytes(1536)},
 		{"server[0].name, not given", s.Servers[0].Name, "b1"},
-		{"server[1]", s.Servers[1], netmodel.Server{Name: "far", ExtraRTT: 1500 * vt.Microsecond, Share: 1}},
+		{"server[1]", s.Servers[1], config.Server{Name: "far", ExtraRTT: 1500 * vt.Microsecond, Share: 1}},
 		{"rtt, a plain time", d.RTT, delay.Constant(80 * vt.Millisecond)},
 		{"dot, a table", d.Dot, delay.Dist{Dist: "pareto", Min: 100 * vt.Millisecond, Alpha: 3}},
-		{"banner, not given", d.Banner, netmodel.DefaultDestination().Banner},
-		{"greylist, the rest by default", d.Greylist, netmodel.Greylist{Share: 1,
+		{"banner, not given", d.Banner, config.DefaultDestination().Banner},
+		{"greylist, the rest by default", d.Greylist, config.Greylist{Share: 1,
 			Delay: delay.Constant(5 * vt.Minute), At: "rcpt", Reply: 451, WhitelistFor: 35 * vt.Day}},
-		{"dead, the rest by default", d.Dead, []netmodel.Dead{{Share: 0.25, At: "rcpt", Reply: 550}}},
-		{"fail", d.Fail, []netmodel.Fail{{At: "rcpt", Reply: 451, P: 0.01}, {At: "dot", Fault: "drop", P: 0.5}}},
+		{"dead, the rest by default", d.Dead, []config.Dead{{Share: 0.25, At: "rcpt", Reply: 550}}},
+		{"fail", d.Fail, []config.Fail{{At: "rcpt", Reply: 451, P: 0.01}, {At: "dot", Fault: "drop", P: 0.5}}},
 		{"campaign", s.Campaigns, []Campaign{{Name: "c", Recipients: 1000, Processes: 500, Subset: 1000,
 			Asks: Asks{After: 10 * vt.Minute, Letter: "unsubscribe"}}}},
 		{"expect", s.Expect, []measure.Expectation{{Metric: "dfr", Op: "<=", Value: 2, In: "any"}}},

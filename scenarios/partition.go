@@ -14,7 +14,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 )
 
 // Dispatch is how lists come to delivering servers: how they are divided, and the sending server that hands them
@@ -163,7 +163,7 @@ func (s *Scenario) problem(campaign int, counts []int64) *partition.Problem {
 // servers together carry the whole list, a tenth later each time until the quotas leave a plan within the servers'
 // rooms. Without caps there are no quotas.
 func (s *Scenario) heedCaps(p *partition.Problem) {
-	capped := func(d netmodel.Destination) bool { return d.Cap > 0 && !d.Shared && d.LimitsOf == "" }
+	capped := func(d config.Destination) bool { return d.Cap > 0 && !d.Shared && d.LimitsOf == "" }
 	if !slices.ContainsFunc(s.Destinations, capped) {
 		return
 	}

@@ -13,18 +13,18 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 	"flyball/reports/runlog"
 )
 
 // Netmodel returns the configuration of the scenario's network.
-func (s *Scenario) Netmodel() netmodel.Config {
+func (s *Scenario) Netmodel() config.Config {
 	stages := s.Stages
 	if s.Dispatch.Sends() && s.Guarded() {
 		stages = "full" // a server may stop in the middle of an attempt
 	}
-	return netmodel.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
+	return config.Config{Network: s.Network, Servers: s.Servers, Destinations: s.Destinations,
 		Dialogue: s.Dialogue, Size: s.Message.Size, SizeSigma: s.Message.SizeSigma, Campaigns: s.messages(),
 		Stages: stages, Clock: s.Clock(), Replies: s.Replies}
 }
@@ -61,8 +61,8 @@ func (s *Scenario) pooled() bool {
 }
 
 // messages returns the campaigns as the network sees them; none if it treats all alike.
-func (s *Scenario) messages() (all []netmodel.Campaign) {
-	bySender := func(d netmodel.Destination) bool {
+func (s *Scenario) messages() (all []config.Campaign) {
+	bySender := func(d config.Destination) bool {
 		return slices.ContainsFunc(d.Allowances, limits.Allowance.OfCampaigns)
 	}
 	if !s.SizesDiffer() && !s.pooled() && !slices.ContainsFunc(s.Destinations, bySender) {
@@ -70,7 +70,7 @@ func (s *Scenario) messages() (all []netmodel.Campaign) {
 	}
 	for i, end := range s.Ends(s.Recipients()) {
 		c := s.Campaigns[i]
-		all = append(all, netmodel.Campaign{End: end, Size: cmp.Or(c.Size, s.Message.Size), Domain: c.Domain,
+		all = append(all, config.Campaign{End: end, Size: cmp.Or(c.Size, s.Message.Size), Domain: c.Domain,
 			Account: c.Account, Pool: c.Pool})
 	}
 	return all
@@ -90,8 +90,8 @@ func (s *Scenario) Ends(recipients int) (all []mail.Recipient) {
 // HasBehaviour reports whether the outcome of an attempt depends on its time or
 // on the history of its server at the receiver, apart from caps and greylists.
 func (s *Scenario) HasBehaviour() bool {
-	busy := func(v netmodel.Server) bool { return len(v.Down) > 0 || v.Rate > 0 || v.Bandwidth > 0 }
-	held := func(v netmodel.Destination) bool { return v.HasBehaviour() || len(v.Mailboxes) > 0 }
+	busy := func(v config.Server) bool { return len(v.Down) > 0 || v.Rate > 0 || v.Bandwidth > 0 }
+	held := func(v config.Destination) bool { return v.HasBehaviour() || len(v.Mailboxes) > 0 }
 	n := s.Network
 	return len(n.Down) > 0 || len(n.Drift) > 0 || len(n.DNS.Drift) > 0 ||
 		slices.ContainsFunc(s.Servers, busy) || slices.ContainsFunc(s.Destinations, held)
@@ -303,7 +303,7 @@ func (s *Scenario) Receivers() []runlog.Receiver {
 	fresh, kept := s.times(mail.Fresh), s.times(mail.Reused)
 	for i, own := range s.Destinations {
 		d := own
-		named := func(v netmodel.Destination) bool { return v.Name == own.LimitsOf }
+		named := func(v config.Destination) bool { return v.Name == own.LimitsOf }
 		if i := slices.IndexFunc(s.Destinations, named); i >= 0 {
 			d = s.Destinations[i]
 		}
@@ -402,7 +402,7 @@ func (s *Scenario) Sender() runlog.Sender {
 	}
 	tables := s.ReplyTables()
 	v.Closes = !s.Governor.Destination.Limits() && (slices.ContainsFunc(tables, replies.Table.Gates) ||
-		slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Send.Gates() }))
+		slices.ContainsFunc(s.Destinations, func(d config.Destination) bool { return d.Send.Gates() }))
 	for _, table := range tables {
 		rows := []runlog.Reading{}
 		for _, r := range table {

@@ -16,7 +16,7 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/reports/measure"
 )
 
@@ -79,11 +79,11 @@ type Scenario struct {
 	// how SMTP is spoken
 	Dialogue mail.Dialogue `toml:"dialogue"`
 	// the paths between servers and destinations
-	Network netmodel.Paths `toml:"network"`
+	Network config.Paths `toml:"network"`
 	// delivering servers (B servers)
-	Servers []netmodel.Server `toml:"server"`
+	Servers []config.Server `toml:"server"`
 	// mailbox providers
-	Destinations []netmodel.Destination `toml:"destination" required:"true"`
+	Destinations []config.Destination `toml:"destination" required:"true"`
 	// the sender's reading of replies of all destinations, after each destination's own; see there
 	Replies []replies.Row `toml:"reply,omitdefault"`
 	// messages with their lists
@@ -222,5 +222,5 @@ func (c Campaign) Idle(key string) bool { return key == "size" && c.Size == 0 }
 // OutagesByChance reports whether some destination has random outages. A few
 // runs with outages may then decide the mean over all runs.
 func (s *Scenario) OutagesByChance() bool {
-	return slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Outage.Up > 0 })
+	return slices.ContainsFunc(s.Destinations, func(d config.Destination) bool { return d.Outage.Up > 0 })
 }

@@ -12,7 +12,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/tomlfile"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 )
 
 // Bus is how messages between the sender's own servers travel.
@@ -149,7 +149,7 @@ func (s *Scenario) Guarded() bool {
 
 // returns reports whether messages come back.
 func (s *Scenario) returns() bool {
-	return slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return !d.Returned.Off() })
+	return slices.ContainsFunc(s.Destinations, func(d config.Destination) bool { return !d.Returned.Off() })
 }
 
 // AskForLess reports whether recipients ask to get nothing any more.
@@ -247,7 +247,7 @@ func (s *Scenario) SendingServer() sender.Config {
 func (s *Scenario) Stall() vt.Span {
 	t := s.Dialogue.Timeouts
 	stall := max(15*vt.Minute, 2*(t.DNS+t.Connect+t.Banner+t.Command+t.Data+t.Dot))
-	if slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool { return v.Rate > 0 || v.Bandwidth > 0 }) {
+	if slices.ContainsFunc(s.Servers, func(v config.Server) bool { return v.Rate > 0 || v.Bandwidth > 0 }) {
 		stall = max(stall, s.Horizon)
 	}
 	return stall

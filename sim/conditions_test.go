@@ -7,7 +7,7 @@ import (
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -15,8 +15,8 @@ import (
 // that ended in it. Look-ups take 40 ms, and the servers are 14 and 17 hops away.
 func TestConditions(t *testing.T) {
 	s := eventful(20000)
-	s.Network.DNS = netmodel.DNS{HitRatio: 0, Hit: delay.Constant(0), Miss: delay.Constant(40 * ms), ServFail: 0}
-	s.Network.Hops = netmodel.Hops{Mean: 14, SD: 0, Min: 4, Max: 32}
+	s.Network.DNS = config.DNS{HitRatio: 0, Hit: delay.Constant(0), Miss: delay.Constant(40 * ms), ServFail: 0}
+	s.Network.Hops = config.Hops{Mean: 14, SD: 0, Min: 4, Max: 32}
 	s.Servers[0].Contention, s.Servers[0].Coherency, s.Servers[1].Contention, s.Servers[1].Coherency = 0, 0, 0, 0
 	s.Servers[1].ExtraHops = 3
 	type key struct {

@@ -8,7 +8,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
@@ -17,7 +17,7 @@ import (
 
 // flowing is a long list for few processes, with resends so soon that in every
 // interval but the first all tries have their final shares.
-func flowing(recipients int, d ...netmodel.Destination) *scenarios.Scenario {
+func flowing(recipients int, d ...config.Destination) *scenarios.Scenario {
 	s := plain(recipients)
 	s.Governor.Start, s.Governor.Interval = 40, 4*vt.Minute
 	s.Retry.Delays = []vt.Span{3 * vt.Second}
@@ -32,13 +32,13 @@ func flowing(recipients int, d ...netmodel.Destination) *scenarios.Scenario {
 }
 
 // class is a share of recipients that each try reaches with probability p.
-func class(share, p float64) netmodel.Destination {
-	d := netmodel.DefaultDestination()
+func class(share, p float64) config.Destination {
+	d := config.DefaultDestination()
 	d.Share = share
 	if p == 0 {
-		d.Dead = []netmodel.Dead{{Share: 1, At: "rcpt", Reply: 450}}
+		d.Dead = []config.Dead{{Share: 1, At: "rcpt", Reply: 450}}
 	} else {
-		d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
+		d.Fail = []config.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
 	}
 	return d
 }
@@ -117,13 +117,13 @@ func TestDFROfDeadShares(t *testing.T) {
 // costs less than seven with at most eleven. So the thresholds 7 and 4 with the
 // limits ten and five do not chatter on any list; thresholds that are too close do.
 func TestDFRPolicyDoesNotChatter(t *testing.T) {
-	mixes := [][]netmodel.Destination{ // about where both thresholds are near, and others
+	mixes := [][]config.Destination{ // about where both thresholds are near, and others
 		{class(0.353, 0), class(0.647, 1)}, {class(0.333, 0), class(0.667, 1)}, {class(0.36, 0), class(0.64, 1)},
 		{class(0.34, 0), class(0.66, 0.95)},
 	}
 	luck := rand.New(rand.NewPCG(5, 5))
 	for range 6 {
-		var mix []netmodel.Destination
+		var mix []config.Destination
 		for range 2 + luck.IntN(3) {
 			mix = append(mix, class(0.1+luck.Float64(), max(0, 1.2*luck.Float64()-0.2)))
 		}

@@ -12,7 +12,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/scenarios"
 	"flyball/sim"
@@ -384,7 +384,7 @@ func TestServersAreIndependent(t *testing.T) {
 		eachForItself(s)
 		notShared(s)
 		if len(s.Servers) == 1 {
-			s.Servers = append(s.Servers, netmodel.DefaultServer())
+			s.Servers = append(s.Servers, config.DefaultServer())
 			s.Servers[1].Name = "b2"
 		}
 		s.Horizon = min(s.Horizon, longDay(s))
@@ -441,7 +441,7 @@ func TestTwiceTheServersAndTheList(t *testing.T) {
 		twice.Campaigns[0].Recipients *= 2
 		second := s.Servers[0]
 		second.Name = "second"
-		twice.Servers = []netmodel.Server{s.Servers[0], second}
+		twice.Servers = []config.Server{s.Servers[0], second}
 		s.Horizon = min(s.Horizon, longDay(&twice))
 		twice.Horizon = s.Horizon
 		x, y := runEngine(t, s), runEngine(t, &twice)
@@ -570,7 +570,7 @@ func TestHabitsBeyondReach(t *testing.T) {
 	eachScenario(t, howMany(t, 15, 50), func(t *testing.T, _ *dice, s *scenarios.Scenario) {
 		noHabits(s)
 		with := clone(s)
-		with.Network.Down = []netmodel.Down{{From: s.Horizon + 1, For: vt.Day, Fault: "drop"}}
+		with.Network.Down = []config.Down{{From: s.Horizon + 1, For: vt.Day, Fault: "drop"}}
 		for i := range with.Destinations {
 			d := &with.Destinations[i]
 			if d.Greylist.Share > 0 {
@@ -630,7 +630,7 @@ func TestRecipientsPermuted(t *testing.T) {
 		eachTime(s, func(v *delay.Dist) { *v = delay.Constant(typical(*v)) })
 		for i := range s.Destinations {
 			v := &s.Destinations[i]
-			v.Dead = slices.DeleteFunc(v.Dead, func(netmodel.Dead) bool { return d.coin() })
+			v.Dead = slices.DeleteFunc(v.Dead, func(config.Dead) bool { return d.coin() })
 			v.Dead = v.Dead[:min(1, len(v.Dead))]
 			for j := range v.Dead {
 				v.Dead[j].Share = 1
@@ -821,7 +821,7 @@ func noLimits(s *scenarios.Scenario) {
 		func(c governor.Change) bool { return c.Target == 0 })
 	s.Governor.Destination = governor.DefaultDestination()
 	for i := range s.Destinations {
-		s.Destinations[i].Send = netmodel.DefaultDestination().Send
+		s.Destinations[i].Send = config.DefaultDestination().Send
 	}
 	for i := range s.Servers {
 		s.Servers[i].Connections = 0
@@ -886,13 +886,13 @@ func notShared(s *scenarios.Scenario) {
 func noConnectionLuck(s *scenarios.Scenario) {
 	noHabits(s)
 	n := &s.Network
-	n.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(typical(n.DNS.Hit)), Miss: delay.Constant(0)}
-	n.Hops = netmodel.Hops{Mean: 14, Min: 14, Max: 14}
+	n.DNS = config.DNS{HitRatio: 1, Hit: delay.Constant(typical(n.DNS.Hit)), Miss: delay.Constant(0)}
+	n.Hops = config.Hops{Mean: 14, Min: 14, Max: 14}
 	n.HopLoss = 0
 	for i := range s.Destinations {
 		d := &s.Destinations[i]
 		d.RTT, d.Banner = delay.Constant(typical(d.RTT)), delay.Constant(typical(d.Banner))
-		d.Fail = slices.DeleteFunc(d.Fail, func(f netmodel.Fail) bool {
+		d.Fail = slices.DeleteFunc(d.Fail, func(f config.Fail) bool {
 			return f.At == "connect" || f.At == "banner" ||
 				f.At == "ehlo"
 		})

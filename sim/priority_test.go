@@ -6,7 +6,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/scenarios"
 )
 
@@ -40,7 +40,7 @@ func TestPasswordMailDoesNotWaitForTheNewsletter(t *testing.T) {
 				Subset: 10, Start: start})
 			s.Servers = nil
 			for _, name := range []string{"a", "b", "c", "d"} {
-				server := netmodel.DefaultServer()
+				server := config.DefaultServer()
 				server.Name = name
 				s.Servers = append(s.Servers, server)
 			}

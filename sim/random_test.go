@@ -17,7 +17,7 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 	"flyball/scenarios"
@@ -350,7 +350,7 @@ func (d *dice) places(s *scenarios.Scenario) {
 			v.Addresses, v.Block = d.between(0, 4), pick(d, "", "a", "a", "c")
 			for _, name := range []string{"bulk", "urgent"} {
 				if d.IntN(2) == 0 {
-					v.Pools = append(v.Pools, netmodel.Pool{Name: name, Addresses: d.between(1, 3)})
+					v.Pools = append(v.Pools, config.Pool{Name: name, Addresses: d.between(1, 3)})
 				}
 			}
 		}
@@ -373,7 +373,7 @@ func (d *dice) places(s *scenarios.Scenario) {
 		}
 		if may() {
 			for range d.between(1, 3) {
-				m := netmodel.Mailbox{Share: pick(d, 0.1, 0.5, 1), At: pick(d, "rcpt", "data", "dot"),
+				m := config.Mailbox{Share: pick(d, 0.1, 0.5, 1), At: pick(d, "rcpt", "data", "dot"),
 					For:   pick(d, vt.Second, vt.Minute, vt.Hour) * vt.Span(d.between(1, 5)),
 					Reply: pick(d, 450, 452, 552)}
 				if m.Reply < 500 {
@@ -449,7 +449,7 @@ func (d *dice) dialogue(f features, c *mail.Dialogue) {
 	}
 }
 
-func (d *dice) network(f features, n *netmodel.Paths) {
+func (d *dice) network(f features, n *config.Paths) {
 	n.DNS.Miss = d.time(f, 200)
 	if f.dns {
 		n.DNS.HitRatio = pick(d, 0, 0.3, 0.7, 1)
@@ -458,7 +458,7 @@ func (d *dice) network(f features, n *netmodel.Paths) {
 	}
 	if f.hops {
 		low := d.between(1, 20)
-		n.Hops = netmodel.Hops{Mean: 1 + d.Float64()*30, SD: d.Float64() * 10, Min: low, Max: d.between(low, 64)}
+		n.Hops = config.Hops{Mean: 1 + d.Float64()*30, SD: d.Float64() * 10, Min: low, Max: d.between(low, 64)}
 		n.PerHop = pick(d, 0, vt.Millisecond, 2500*vt.Microsecond)
 	}
 	if f.loss {
@@ -474,7 +474,7 @@ func (d *dice) network(f features, n *netmodel.Paths) {
 	}
 	if f.pathDrift {
 		for _, v := range d.drift() {
-			n.Drift = append(n.Drift, netmodel.PathDrift{At: v.At, Factor: pick(d, 1, v.Factor), Hops: pick(d, 0, 1, 9),
+			n.Drift = append(n.Drift, config.PathDrift{At: v.At, Factor: pick(d, 1, v.Factor), Hops: pick(d, 0, 1, 9),
 				Over: v.Over})
 		}
 	}
@@ -564,7 +564,7 @@ func (d *dice) yielding(s *scenarios.Scenario) {
 	s.Governor.Interval = pick(d, vt.Second, 5*vt.Second)
 	for i := range s.Destinations {
 		if d.IntN(4) > 0 {
-			s.Destinations[i].Dead = []netmodel.Dead{{Share: 0.3 + 0.3*d.Float64(), At: "rcpt",
+			s.Destinations[i].Dead = []config.Dead{{Share: 0.3 + 0.3*d.Float64(), At: "rcpt",
 				Reply: pick(d, 450, 450, 550)}}
 		}
 	}
@@ -667,10 +667,10 @@ func (d *dice) limits() governor.Destination {
 	return v
 }
 
-func (d *dice) servers(f features) []netmodel.Server {
-	all := []netmodel.Server{}
+func (d *dice) servers(f features) []config.Server {
+	all := []config.Server{}
 	for i := range d.several(f.servers, 3) {
-		v := netmodel.DefaultServer()
+		v := config.DefaultServer()
 		v.Name = fmt.Sprintf("b%d", i+1)
 		if f.servers {
 			v.ExtraRTT = vt.Span(d.between(0, 3)) * 10 * vt.Millisecond
@@ -705,7 +705,7 @@ func (d *dice) partition(s *scenarios.Scenario) {
 	}
 	for i := range s.Servers {
 		s.Servers[i].Region, s.Servers[i].Network = pick(d, "", "east", "west"), pick(d, "", "big")
-		s.Network.Distances = append(s.Network.Distances, netmodel.Distance{From: s.Servers[i].Name,
+		s.Network.Distances = append(s.Network.Distances, config.Distance{From: s.Servers[i].Name,
 			To: s.Destinations[d.IntN(len(s.Destinations))].Name, RTT: d.span(50), Hops: d.IntN(4)})
 	}
 	for i := range s.Destinations {
@@ -715,7 +715,7 @@ func (d *dice) partition(s *scenarios.Scenario) {
 	from, to := s.Servers[0].Region, s.Destinations[len(s.Destinations)-1].Region
 	if from != "" && to != "" {
 		s.Network.Distances = append(s.Network.Distances,
-			netmodel.Distance{From: from, To: to, RTT: d.span(80), Hops: 2})
+			config.Distance{From: from, To: to, RTT: d.span(80), Hops: 2})
 	}
 }
 
@@ -733,10 +733,10 @@ func (d *dice) several(on bool, most int) int {
 	return 1
 }
 
-func (d *dice) destinations(f features) []netmodel.Destination {
-	all := []netmodel.Destination{}
+func (d *dice) destinations(f features) []config.Destination {
+	all := []config.Destination{}
 	for i := range d.several(f.destinations, 4) {
-		v := netmodel.DefaultDestination()
+		v := config.DefaultDestination()
 		v.Name = fmt.Sprintf("d%d", i+1)
 		v.Domain = v.Name + ".example"
 		v.Share = pick(d, 1, 1, 3, 0.1)
@@ -754,7 +754,7 @@ func (d *dice) destinations(f features) []netmodel.Destination {
 		}
 		if f.dead && d.coin() {
 			for range d.between(1, 3) {
-				v.Dead = append(v.Dead, netmodel.Dead{Share: 0.2 * d.Float64(),
+				v.Dead = append(v.Dead, config.Dead{Share: 0.2 * d.Float64(),
 					At: pick(d, "mail", "rcpt", "data", "dot"), Reply: pick(d, 421, 450, 550)})
 			}
 		}
@@ -776,7 +776,7 @@ func (d *dice) destinations(f features) []netmodel.Destination {
 }
 
 // habits of a receiver.
-func (d *dice) habits(f features, v *netmodel.Destination) {
+func (d *dice) habits(f features, v *config.Destination) {
 	rate := func() unit.PerHour {
 		return unit.PerHour(pick(d, 100.0, 3000, 50_000, 1_000_000) * (0.5 + d.Float64()))
 	}
@@ -789,7 +789,7 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	}
 	v.Recent = span()
 	if has(f.bucket) {
-		v.Bucket = netmodel.Bucket{Rate: rate(), Burst: d.between(1, 30), Reply: pick(d, 421, 450)}
+		v.Bucket = config.Bucket{Rate: rate(), Burst: d.between(1, 30), Reply: pick(d, 421, 450)}
 	}
 	if has(f.allowance) {
 		for range d.between(1, 2) {
@@ -811,7 +811,7 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 	}
 	if has(f.refuse) {
 		for range d.between(1, 3) {
-			e := netmodel.Refuse{From: pick(d, 0, span()), At: pick(d, "banner", "ehlo", "mail", "rcpt", "data", "dot"),
+			e := config.Refuse{From: pick(d, 0, span()), At: pick(d, "banner", "ehlo", "mail", "rcpt", "data", "dot"),
 				Reply: pick(d, 421, 450, 554),
 				Share: pick(d, 1, 0.7, 0.3)}
 			if d.coin() {
@@ -834,13 +834,13 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		v.ResetReply = pick(d, 421, 451, 503)
 	}
 	if has(f.throttle) {
-		v.Throttle = netmodel.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"),
+		v.Throttle = config.Throttle{Soft: pick(d, unit.PerHour(0), rate()), Curve: pick(d, "linear", "logistic"),
 			Reply: pick(d, 421, 450)}
 		v.Throttle.Hard = v.Throttle.Soft + rate()
 	}
 	repute := has(f.reputation)
 	if has(f.tarpit) {
-		v.Tarpit = netmodel.Tarpit{Soft: pick(d, unit.PerHour(0), rate()), Delay: d.span(2000),
+		v.Tarpit = config.Tarpit{Soft: pick(d, unit.PerHour(0), rate()), Delay: d.span(2000),
 			Most: 1 + d.span(5000) + vt.Millisecond}
 		v.Tarpit.Hard = v.Tarpit.Soft + rate()
 		if repute {
@@ -848,7 +848,7 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		}
 	}
 	if repute && (v.Throttle.Hard > 0 || v.Tarpit.Delay > 0 || v.Penalty.Rate > 0) {
-		v.Reputation = netmodel.Reputation{PerRefusal: pick(d, 0, 0.01, 0.3, 5), PerDead: pick(d, 0, 0.1, 2),
+		v.Reputation = config.Reputation{PerRefusal: pick(d, 0, 0.01, 0.3, 5), PerDead: pick(d, 0, 0.1, 2),
 			Heals: span()}
 	}
 	if has(f.complaints) && (v.Throttle.Hard > 0 || v.Tarpit.Delay > 0 || v.Penalty.Rate > 0) {
@@ -858,10 +858,10 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		v.Tarpit.PerPoint = 0
 	}
 	if has(f.knee) {
-		v.Knee = netmodel.Knee{Connections: d.between(1, 10), Slope: pick(d, 0, 0.5, 1, 10)}
+		v.Knee = config.Knee{Connections: d.between(1, 10), Slope: pick(d, 0, 0.5, 1, 10)}
 	}
 	if has(f.outage) {
-		v.Outage = netmodel.Outage{Up: span(), Down: span(), Fault: pick(d, "drop", "timeout")}
+		v.Outage = config.Outage{Up: span(), Down: span(), Fault: pick(d, "drop", "timeout")}
 	}
 	if has(f.down) {
 		v.Down = d.down()
@@ -877,7 +877,7 @@ func (d *dice) habits(f features, v *netmodel.Destination) {
 		}
 	}
 	if has(f.weather) {
-		v.Weather = netmodel.Weather{Sigma: pick(d, 0.1, 0.5, 1), Period: span(), Correlation: pick(d, 0, 0.5, 0.95)}
+		v.Weather = config.Weather{Sigma: pick(d, 0.1, 0.5, 1), Period: span(), Correlation: pick(d, 0, 0.5, 0.95)}
 	}
 }
 
@@ -897,16 +897,16 @@ func (d *dice) quiet(start vt.Civil) (all []scenarios.Quiet) {
 // span returns up to the given number of milliseconds.
 func (d *dice) span(ms int) vt.Span { return vt.Span(d.IntN(ms)) * vt.Millisecond }
 
-func (d *dice) down() (all []netmodel.Down) {
+func (d *dice) down() (all []config.Down) {
 	for range d.between(1, 3) {
-		all = append(all, netmodel.Down{From: vt.Span(d.between(0, 10)) * pick(d, vt.Second, vt.Minute),
+		all = append(all, config.Down{From: vt.Span(d.between(0, 10)) * pick(d, vt.Second, vt.Minute),
 			For: 1 + d.span(60_000), Fault: pick(d, "drop", "timeout")})
 	}
 	return all
 }
 
-func (d *dice) fail(at string) netmodel.Fail {
-	f := netmodel.Fail{At: at, P: 0.25 * d.Float64()}
+func (d *dice) fail(at string) config.Fail {
+	f := config.Fail{At: at, P: 0.25 * d.Float64()}
 	if at == "connect" || d.coin() {
 		f.Fault = pick(d, "drop", "timeout")
 	} else {

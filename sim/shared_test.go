@@ -6,7 +6,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
@@ -15,7 +15,7 @@ import (
 // connections at a time and takes a second and a half for a message.
 func competing(shared bool) *scenarios.Scenario {
 	s := plain(40_000)
-	second := netmodel.DefaultServer()
+	second := config.DefaultServer()
 	second.Name = "b2"
 	s.Servers = append(s.Servers, second)
 	d := &s.Destinations[0]
@@ -109,7 +109,7 @@ func TestServersCompete(t *testing.T) {
 		s := competing(true)
 		s.Governor.Start = 40
 		s.Servers[1].ExtraRTT = farther
-		s.Destinations[0].Cap, s.Destinations[0].Bucket = 0, netmodel.Bucket{Rate: 20_000, Burst: 10, Reply: 450}
+		s.Destinations[0].Cap, s.Destinations[0].Bucket = 0, config.Bucket{Rate: 20_000, Burst: 10, Reply: 450}
 		s.Destinations[0].RTT = delay.Dist{Dist: "uniform", Min: 50 * ms, Max: 150 * ms}
 		s.Destinations[0].Dot = delay.Dist{Dist: "exponential", Mean: 800 * ms}
 		s.Horizon = 20 * vt.Minute

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"flyball/engine"
 	"fmt"
 	"math"
 	"runtime"
@@ -9,11 +8,12 @@ import (
 	"slices"
 	"testing"
 
+	"flyball/engine"
 	"flyball/engine/delivery/retry"
 	"flyball/governor"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -26,9 +26,9 @@ const ms = vt.Millisecond
 func plain(recipients int) *scenarios.Scenario {
 	g := governor.Default()
 	g.Law, g.Start = "hold", 10
-	n := netmodel.DefaultPaths()
-	n.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
-	d := netmodel.DefaultDestination()
+	n := config.DefaultPaths()
+	n.DNS = config.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
+	d := config.DefaultDestination()
 	d.Name, d.Domain = "plain", "plain.example"
 	d.RTT, d.Banner, d.RCPT, d.Dot = delay.Constant(100*ms), delay.Constant(0), delay.Constant(0),
 		delay.Constant(300*ms)
@@ -37,34 +37,34 @@ func plain(recipients int) *scenarios.Scenario {
 	return &scenarios.Scenario{Name: "plain",
 		Dispatch: scenarios.Default().Dispatch, Seed: 5, Horizon: 30 * vt.Day, Stages: "collapsed",
 		Governor: g, Retry: retry.Default(), Message: scenarios.Message{Size: 2 << 10}, Dialogue: dialogue,
-		Network: n, Servers: []netmodel.Server{netmodel.DefaultServer()}, Destinations: []netmodel.Destination{d},
+		Network: n, Servers: []config.Server{config.DefaultServer()}, Destinations: []config.Destination{d},
 		Campaigns: []scenarios.Campaign{{Name: "c", Recipients: recipients, Processes: 1000, Subset: 10}}}
 }
 
 // eventful is a scenario in which everything happens.
 func eventful(recipients int) *scenarios.Scenario {
 	s := plain(recipients)
-	s.Network = netmodel.DefaultPaths()
+	s.Network = config.DefaultPaths()
 	s.Network.HopLoss = 0.003
 	s.Dialogue.Messages = 20
 	s.Governor.Law, s.Governor.Start, s.Governor.Interval, s.Governor.Target = "patent-dynamic", 50, 10*vt.Minute, 30000
 	s.Governor.StepMode, s.Governor.D = "explicit", 8
 	s.Retry.Limit, s.Retry.Delays = 4, []vt.Span{vt.Minute, 10 * vt.Minute}
-	second := netmodel.DefaultServer()
+	second := config.DefaultServer()
 	second.Name, second.ExtraRTT, second.Contention, second.Coherency, second.Share = "b2", 40*ms, 0.001, 1e-5, 0.7
 	s.Servers = append(s.Servers, second)
-	busy, grey, dead := netmodel.DefaultDestination(), netmodel.DefaultDestination(), netmodel.DefaultDestination()
+	busy, grey, dead := config.DefaultDestination(), config.DefaultDestination(), config.DefaultDestination()
 	busy.Name, busy.Domain, grey.Name, grey.Domain, dead.Name, dead.Domain =
 		"busy", "busy.example", "grey", "grey.example", "dead", "dead.example"
 	busy.Cap = 12
-	busy.Fail = []netmodel.Fail{{At: "connect", Fault: "drop", P: 0.01}, {At: "ehlo", Reply: 421, P: 0.01},
+	busy.Fail = []config.Fail{{At: "connect", Fault: "drop", P: 0.01}, {At: "ehlo", Reply: 421, P: 0.01},
 		{At: "rcpt", Reply: 450, P: 0.05},
 		{At: "dot", Fault: "drop", P: 0.01}, {At: "dot", Fault: "timeout", P: 0.001}, {At: "data", Reply: 554, P: 0.01}}
-	grey.Greylist = netmodel.Greylist{Share: 0.6, Delay: delay.Dist{Dist: "exponential", Mean: 5 * vt.Minute},
+	grey.Greylist = config.Greylist{Share: 0.6, Delay: delay.Dist{Dist: "exponential", Mean: 5 * vt.Minute},
 		At: "rcpt", Reply: 451}
 	grey.Share, dead.Share = 0.5, 0.3
-	dead.Dead = []netmodel.Dead{{Share: 0.3, At: "rcpt", Reply: 550}, {Share: 0.2, At: "mail", Reply: 452}}
-	s.Destinations = []netmodel.Destination{busy, grey, dead}
+	dead.Dead = []config.Dead{{Share: 0.3, At: "rcpt", Reply: 550}, {Share: 0.2, At: "mail", Reply: 452}}
+	s.Destinations = []config.Destination{busy, grey, dead}
 	late := scenarios.Campaign{Name: "late", Recipients: recipients / 4, Start: 7 * vt.Minute, Processes: 15, Subset: 3}
 	s.Campaigns = append(s.Campaigns, late)
 	return s
@@ -153,7 +153,7 @@ func TestStagesTie(t *testing.T) {
 		d.Greylist.Delay = delay.Constant(vt.Minute)
 	}
 	s.Network.DNS.Hit, s.Network.DNS.Miss, s.Network.HopLoss = delay.Constant(0), delay.Constant(vt.Second), 0
-	s.Servers[1] = netmodel.Server{Name: "b2", Share: 1}
+	s.Servers[1] = config.Server{Name: "b2", Share: 1}
 	one := run(t, s)
 	full := *s
 	full.Stages = "full"
@@ -339,7 +339,7 @@ func TestServersShareTheList(t *testing.T) {
 		s := plain(200000)
 		s.Servers = nil
 		for i, share := range v.shares {
-			s.Servers = append(s.Servers, netmodel.Server{Name: fmt.Sprint("b", i+1), Share: share})
+			s.Servers = append(s.Servers, config.Server{Name: fmt.Sprint("b", i+1), Share: share})
 		}
 		r := run(t, s)
 		got := make([]int, len(v.shares))
@@ -366,9 +366,9 @@ func failing(recipients int, dead, p float64, limit int) *scenarios.Scenario {
 	s.Governor.Start = 1000
 	s.Retry.Limit = limit
 	d := &s.Destinations[0]
-	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
+	d.Fail = []config.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
 	if dead > 0 {
-		d.Dead = []netmodel.Dead{{Share: dead, At: "rcpt", Reply: 450}} // for ever 4yz, so it is resent to the last
+		d.Dead = []config.Dead{{Share: dead, At: "rcpt", Reply: 450}} // for ever 4yz, so it is resent to the last
 	}
 	return s
 }
@@ -493,7 +493,7 @@ func TestBadGovernorIsAnError(t *testing.T) {
 // half an hour later, passes.
 func TestGreylistPasses(t *testing.T) {
 	s := plain(2000)
-	s.Destinations[0].Greylist = netmodel.Greylist{Share: 1, Delay: delay.Constant(5 * vt.Minute), At: "rcpt",
+	s.Destinations[0].Greylist = config.Greylist{Share: 1, Delay: delay.Constant(5 * vt.Minute), At: "rcpt",
 		Reply: 451}
 	r := run(t, s)
 	if r.Record().Count(mail.Done) != 2000 || slices.Min(r.tries) != 2 || slices.Max(r.tries) != 2 {
@@ -621,7 +621,7 @@ func BenchmarkAttempts(b *testing.B) {
 	table1 := builtin(b, "patent-table1", 1<<21)
 	table1.Governor.Law, table1.Governor.Start = "hold", 200
 	d := &table1.Destinations[0]
-	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.05}, {At: "rcpt", Reply: 550, P: 0.06},
+	d.Fail = []config.Fail{{At: "rcpt", Reply: 450, P: 0.05}, {At: "rcpt", Reply: 550, P: 0.06},
 		{At: "dot", Reply: 451, P: 0.02}}
 	d.RTT, d.Dot = delay.Dist{Dist: "gamma", Mean: 100 * ms, Shape: 2},
 		delay.Dist{Dist: "lognormal", Median: 3 * vt.Second, Sigma: 0.5}

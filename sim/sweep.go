@@ -8,6 +8,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/scenarios"
 )
 
@@ -91,7 +92,7 @@ type shelf struct {
 }
 
 type kept struct {
-	config netmodel.Config
+	config config.Config
 	world  func() *netmodel.Network
 }
 
@@ -102,7 +103,7 @@ const mostKept = 64
 // concurrent use; different networks are built at the same time.
 func (l *shelf) physics(s *scenarios.Scenario) *netmodel.Network { return l.of(s.Netmodel())() }
 
-func (l *shelf) of(c netmodel.Config) func() *netmodel.Network {
+func (l *shelf) of(c config.Config) func() *netmodel.Network {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k := kept{c, nil}

@@ -13,6 +13,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -72,7 +73,7 @@ func finished(t *testing.T, s *scenarios.Scenario, replication uint64) *sim.Worl
 func undisturbed(s *scenarios.Scenario) *scenarios.Scenario {
 	s.Faults, s.Dispatch.SameList = nil, false
 	for i := range s.Destinations {
-		s.Destinations[i].Returned = netmodel.DefaultDestination().Returned
+		s.Destinations[i].Returned = config.DefaultDestination().Returned
 	}
 	for i := range s.Campaigns {
 		s.Campaigns[i].Asks.Share = 0
@@ -129,7 +130,7 @@ func TestTwinOnRandomScenarios(t *testing.T) {
 			"a campaign with a rate": slices.ContainsFunc(s.Campaigns,
 				func(c scenarios.Campaign) bool { return c.Rate > 0 }),
 			"a server is cut off": slices.ContainsFunc(s.Servers,
-				func(v netmodel.Server) bool { return len(v.Down) > 0 })} {
+				func(v config.Server) bool { return len(v.Down) > 0 })} {
 			if on {
 				met[feature]++
 			}

@@ -7,7 +7,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -64,14 +64,14 @@ func (p *process) connectionFails(at mail.Stage) mail.Reply {
 }
 
 // deathOf returns how a recipient fails at every try; nowhere if it does not.
-func deathOf(d *netmodel.Destination, mailbox rng.Block) netmodel.Dead {
+func deathOf(d *config.Destination, mailbox rng.Block) config.Dead {
 	var sum float64
 	for _, dead := range d.Dead {
 		if sum += dead.Share; happens(sum, mailbox[0]) {
 			return dead
 		}
 	}
-	return netmodel.Dead{}
+	return config.Dead{}
 }
 
 // messageFails returns the failure of the attempt at a stage.
@@ -89,7 +89,7 @@ func (p *process) messageFails(at mail.Stage, d mail.Destination, message rng.Bl
 	return mail.Reply{}
 }
 
-func (p *process) failure(d mail.Destination, f netmodel.Fail, here bool) mail.Reply {
+func (p *process) failure(d mail.Destination, f config.Fail, here bool) mail.Reply {
 	at, _ := mail.StageNamed(f.At)
 	fault, _ := mail.FaultNamed(f.Fault)
 	switch {
@@ -102,7 +102,7 @@ func (p *process) failure(d mail.Destination, f netmodel.Fail, here bool) mail.R
 }
 
 // greylisted reports whether a command that is sent now at the greylist's stage is deferred.
-func (p *process) greylisted(r *recipient, d *netmodel.Destination, mailbox rng.Block) bool {
+func (p *process) greylisted(r *recipient, d *config.Destination, mailbox rng.Block) bool {
 	if !happens(d.Greylist.Share, mailbox[1]) || p.met.welcome {
 		return false
 	}

@@ -7,7 +7,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
@@ -36,10 +36,10 @@ type reception struct {
 	down    mail.Fault
 	longer  float64 // delays
 	tarpit  vt.Span
-	refused mail.Reply      // at MAIL
-	reset   mail.Reply      // to RSET
-	event   netmodel.Refuse // that refuses at a later stage
-	held    netmodel.Mailbox
+	refused mail.Reply    // at MAIL
+	reset   mail.Reply    // to RSET
+	event   config.Refuse // that refuses at a later stage
+	held    config.Mailbox
 	welcome bool    // no greylist
 	link    vt.Span // until the message has left the server
 }
@@ -120,7 +120,7 @@ func (p *process) receive(r *recipient) reception {
 			fails := m.held.At == at.String() ||
 				p.messageFails(at, r.dest, p.draw(r, r.try, luckOfMessage)) != mail.Reply{}
 			if death.At == at.String() || death.At == "" && fails {
-				m.event = netmodel.Refuse{}
+				m.event = config.Refuse{}
 			}
 		}
 	}
@@ -135,7 +135,7 @@ func (p *process) receive(r *recipient) reception {
 }
 
 // event returns the event at one of the stages that refuses now; nowhere if none does.
-func (p *process) event(d mail.Destination, luck uint32, stages ...string) netmodel.Refuse {
+func (p *process) event(d mail.Destination, luck uint32, stages ...string) config.Refuse {
 	sum := 0.0
 	for _, v := range p.house(d).Refuse {
 		over := v.To > 0 && vt.Span(p.now) >= v.To
@@ -146,7 +146,7 @@ func (p *process) event(d mail.Destination, luck uint32, stages ...string) netmo
 			return v
 		}
 	}
-	return netmodel.Refuse{}
+	return config.Refuse{}
 }
 
 // trouble is the state of a penalty: the pauses that a sender has had, and what it
@@ -238,7 +238,7 @@ func (p *process) grey(to mail.Destination) *sender {
 	return p.book(d.Name + ", greylist of " + p.blockOf())
 }
 
-func (p *process) whose(d *netmodel.Destination) string {
+func (p *process) whose(d *config.Destination) string {
 	switch {
 	case d.Shared:
 		return "all"
@@ -279,7 +279,7 @@ func (t *twin) book(name string) *sender {
 }
 
 // house is the destination whose receivers take the mail of d.
-func (t *twin) house(d mail.Destination) *netmodel.Destination {
+func (t *twin) house(d mail.Destination) *config.Destination {
 	for i := range t.s.Destinations {
 		if v := &t.s.Destinations[i]; v.Name == t.s.Destinations[d].LimitsOf {
 			return v
@@ -300,9 +300,9 @@ func (t *twin) numberOf(d mail.Destination) mail.Destination {
 
 // heldUp is the state in which the recipient's mailbox takes no mail now; nowhere if it
 // takes mail.
-func (p *process) heldUp(r *recipient) netmodel.Mailbox {
+func (p *process) heldUp(r *recipient) config.Mailbox {
 	if deathOf(&p.s.Destinations[r.dest], p.draw(r, 0, luckOfMailbox)).At != "" {
-		return netmodel.Mailbox{}
+		return config.Mailbox{}
 	}
 	phase := float64(p.draw(r, 0, luckOfMailbox)[3]) / 4294967296
 	for i, v := range p.s.Destinations[r.dest].Mailboxes {
@@ -312,7 +312,7 @@ func (p *process) heldUp(r *recipient) netmodel.Mailbox {
 			return v
 		}
 	}
-	return netmodel.Mailbox{}
+	return config.Mailbox{}
 }
 
 // sizeOf is the size of a recipient's message in bytes.
@@ -410,7 +410,7 @@ func limitOn(a limits.Allowance, day vt.Span) int {
 }
 
 // share returns the share of messages that a throttle defers.
-func share(t netmodel.Throttle, perHour float64) float64 {
+func share(t config.Throttle, perHour float64) float64 {
 	if t.Curve == "linear" {
 		return straight(perHour, float64(t.Soft), float64(t.Hard))
 	}
@@ -452,7 +452,7 @@ func (w *weight) now(now vt.Time, half vt.Span) float64 {
 
 // token takes a token from the bucket, if there is one. The credit is counted in
 // the time that it takes to refill.
-func (k *sender) token(now vt.Time, b netmodel.Bucket) bool {
+func (k *sender) token(now vt.Time, b config.Bucket) bool {
 	each := vt.Span(math.Round(3600e9 / float64(b.Rate)))
 	if !k.opened {
 		k.opened, k.credit = true, each*vt.Span(b.Burst)
@@ -467,7 +467,7 @@ func (k *sender) token(now vt.Time, b netmodel.Bucket) bool {
 }
 
 // letIn counts a recipient that a greylist let in.
-func (k *sender) letIn(now vt.Time, g netmodel.Greylist) {
+func (k *sender) letIn(now vt.Time, g config.Greylist) {
 	k.letInside++
 	if g.WhitelistAfter > 0 && k.letInside >= g.WhitelistAfter {
 		k.letInside, k.welcome = 0, now.Add(g.WhitelistFor)
@@ -494,7 +494,7 @@ func (p *process) downAt(d mail.Destination) mail.Fault {
 	house := t.house(d)
 	d = t.numberOf(d)
 	o := house.Outage
-	for _, list := range [][]netmodel.Down{t.s.Network.Down, t.s.Servers[p.number].Down, house.Down} {
+	for _, list := range [][]config.Down{t.s.Network.Down, t.s.Servers[p.number].Down, house.Down} {
 		for _, v := range list {
 			if since := vt.Span(t.now) - v.From; since >= 0 && since < v.For {
 				fault, _ := mail.FaultNamed(v.Fault)

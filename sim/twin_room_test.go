@@ -10,7 +10,7 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 )
 
 // The twin's concurrency limits of destinations: docs/model.md, "Room" in section
@@ -41,7 +41,7 @@ func (v *twinServer) limited() bool {
 
 // choosy reports whether some destination may have no room.
 func (v *twinServer) choosy() bool {
-	return v.rested || v.limited() || slices.ContainsFunc(v.s.Destinations, func(d netmodel.Destination) bool {
+	return v.rested || v.limited() || slices.ContainsFunc(v.s.Destinations, func(d config.Destination) bool {
 		return d.Send.Connections > 0 || d.Send.Rate > 0 || d.Send.ConnectionRate > 0 ||
 			slices.ContainsFunc(slices.Concat(d.Replies, v.s.Replies), replies.Row.Gates)
 	})

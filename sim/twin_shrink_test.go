@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
@@ -63,7 +63,7 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 		for f := range d.Dead {
 			with(func(c *scenarios.Scenario) { c.Destinations[i].Dead = slices.Delete(c.Destinations[i].Dead, f, f+1) })
 		}
-		usual := netmodel.DefaultDestination()
+		usual := config.DefaultDestination()
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Greylist.WhitelistAfter = 0 })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Bucket = usual.Bucket })
 		with(func(c *scenarios.Scenario) { c.Destinations[i].Allowances = nil })
@@ -144,14 +144,14 @@ func simplifications(s *scenarios.Scenario) (all []*scenarios.Scenario) {
 	with(func(c *scenarios.Scenario) { c.Dialogue.Pipelining = false })
 	with(func(c *scenarios.Scenario) { c.Dialogue.StartTLS = false })
 	with(func(c *scenarios.Scenario) { c.Dialogue.Auth = "none" })
-	with(func(c *scenarios.Scenario) { c.Network.Hops = netmodel.Hops{Mean: 1, Min: 1, Max: 1} })
+	with(func(c *scenarios.Scenario) { c.Network.Hops = config.Hops{Mean: 1, Min: 1, Max: 1} })
 	with(func(c *scenarios.Scenario) { c.Network.PerHop = 0 })
 	with(func(c *scenarios.Scenario) { c.Network.HopLoss = 0 })
 	with(func(c *scenarios.Scenario) { c.Network.Down = nil })
 	with(func(c *scenarios.Scenario) { c.Network.Drift = nil })
 	with(func(c *scenarios.Scenario) { c.Network.DNS.Drift = nil })
 	with(func(c *scenarios.Scenario) {
-		c.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(vt.Millisecond),
+		c.Network.DNS = config.DNS{HitRatio: 1, Hit: delay.Constant(vt.Millisecond),
 			Miss: delay.Constant(vt.Millisecond)}
 	})
 	with(func(c *scenarios.Scenario) { c.Message.Size = 1 })

@@ -12,7 +12,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
@@ -658,15 +658,15 @@ type process struct {
 type line struct {
 	dest    mail.Destination
 	number  uint64
-	address int             // of the server's, with those of all its pools
-	rtt     vt.Span         // now
-	hops    int             // now
-	offered int             // messages
-	refused bool            // the last one
-	capped  bool            // the connection itself was refused
-	lost    bool            // the destination was down and did not notice the connection
-	shut    netmodel.Refuse // the event that refused the connection, if any
-	carried int             // messages, as the receiver counts
+	address int           // of the server's, with those of all its pools
+	rtt     vt.Span       // now
+	hops    int           // now
+	offered int           // messages
+	refused bool          // the last one
+	capped  bool          // the connection itself was refused
+	lost    bool          // the destination was down and did not notice the connection
+	shut    config.Refuse // the event that refused the connection, if any
+	carried int           // messages, as the receiver counts
 	luck    rng.Block
 
 	drawnHops int
@@ -1129,7 +1129,7 @@ func (p *process) route() {
 }
 
 // between returns the distances that lie between the server and a destination.
-func (v *twinServer) between(d mail.Destination) (all []netmodel.Distance) {
+func (v *twinServer) between(d mail.Destination) (all []config.Distance) {
 	from, to := v.s.Servers[v.number], v.s.Destinations[d]
 	for _, far := range v.s.Network.Distances {
 		if slices.Contains([]string{from.Name, from.Region}, far.From) &&

@@ -18,7 +18,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/scenarios"
 	"flyball/scenarios/study"
 	"flyball/sim"
@@ -205,11 +205,11 @@ func TestYieldLeavesIndependentFailuresAlone(t *testing.T) {
 		s.Retry.Policy, s.Retry.Low, s.Governor.Interval = "yield", 0, vt.Hour
 		alone := s.Destinations[0]
 		alone.Share, alone.Dead = 0.05+0.1*float64(seed%10), nil
-		alone.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 0.1 + 0.02*float64(seed)}}
+		alone.Fail = []config.Fail{{At: "rcpt", Reply: 450, P: 0.1 + 0.02*float64(seed)}}
 		old := s.Destinations[0]
 		old.Name, old.Domain, old.Share = "old", "old.example", 1
-		old.Dead = []netmodel.Dead{{Share: 0.3, At: "rcpt", Reply: 450}}
-		s.Destinations = []netmodel.Destination{alone, old}
+		old.Dead = []config.Dead{{Share: 0.3, At: "rcpt", Reply: 450}}
+		s.Destinations = []config.Destination{alone, old}
 		var early [2]int
 		w, err := sim.New(s, 0, nil, func(_ vt.Time, a mail.Attempt, _ mail.Reply, status mail.Status) {
 			if status == mail.Failed && a.Try < 10 {

@@ -16,25 +16,26 @@ import (
 	"flyball/internal/snap"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
 // resolving opens a sink of two servers and two destinations, of which the second has
 // a domain more.
-func resolving(t *testing.T, change func(*netmodel.DNS)) *Sink {
+func resolving(t *testing.T, change func(*config.DNS)) *Sink {
 	t.Helper()
-	c := netmodel.Config{Network: netmodel.DefaultPaths(), Dialogue: mail.DefaultDialogue(), Stages: "collapsed"}
+	c := config.Config{Network: config.DefaultPaths(), Dialogue: mail.DefaultDialogue(), Stages: "collapsed"}
 	for _, name := range []string{"b1", "b2"} {
-		s := netmodel.DefaultServer()
-		s.Name, s.Pools = name, []netmodel.Pool{{Name: "bulk", Addresses: 2}}
+		s := config.DefaultServer()
+		s.Name, s.Pools = name, []config.Pool{{Name: "bulk", Addresses: 2}}
 		c.Servers = append(c.Servers, s)
 	}
 	for _, name := range []string{"one", "two"} {
-		d := netmodel.DefaultDestination()
+		d := config.DefaultDestination()
 		d.Name, d.Domain = name, name+".example"
 		c.Destinations = append(c.Destinations, d)
 	}
-	c.Campaigns = []netmodel.Campaign{{End: 4, Size: 100}, {End: 8, Size: 100, Pool: "bulk"}}
+	c.Campaigns = []config.Campaign{{End: 4, Size: 100}, {End: 8, Size: 100, Pool: "bulk"}}
 	c.Network.DNS.Hit, c.Network.DNS.Miss = delay.Constant(0), delay.Constant(0)
 	change(&c.Network.DNS)
 	domains := map[string]mail.Destination{"one.example": 0, "two.example": 1, "more.example": 1}
@@ -60,7 +61,7 @@ func resolving(t *testing.T, change func(*netmodel.DNS)) *Sink {
 // Every look-up leads to the lane of the attempt's server, destination and pool, whether
 // or not the domain is its destination's first; what no destination has does not exist.
 func TestLookupsLeadToLanes(t *testing.T) {
-	s := resolving(t, func(d *netmodel.DNS) { d.ServFail = 0 })
+	s := resolving(t, func(d *config.DNS) { d.ServFail = 0 })
 	for server := range mail.Server(2) {
 		for i := range mail.Recipient(6) {
 			d := []mail.Destination{0, 1, 1}[i%3]
@@ -80,7 +81,7 @@ func TestLookupsLeadToLanes(t *testing.T) {
 // Look-ups fail exactly as the model draws them, one after the other for each server
 // and destination.
 func TestLookupsFailAsDrawn(t *testing.T) {
-	s := resolving(t, func(d *netmodel.DNS) { d.HitRatio, d.ServFail = 0.2, 0.4 })
+	s := resolving(t, func(d *config.DNS) { d.HitRatio, d.ServFail = 0.2, 0.4 })
 	failures := 0
 	for n := range uint32(60) {
 		for server := range mail.Server(2) {
@@ -117,7 +118,7 @@ func (w silent) WriteMsg(m *dns.Msg) error {
 // A question that the client repeats while its look-up takes time is the same look-up;
 // one that takes too long has no answer.
 func TestRepeatedQuestionIsOneLookup(t *testing.T) {
-	s := resolving(t, func(d *netmodel.DNS) { d.HitRatio, d.ServFail, d.Miss = 0, 0, delay.Constant(vt.Hour) })
+	s := resolving(t, func(d *config.DNS) { d.HitRatio, d.ServFail, d.Miss = 0, 0, delay.Constant(vt.Hour) })
 	n := s.names[0]
 	question := new(dns.Msg)
 	question.SetQuestion("one.example.", dns.TypeMX)
@@ -146,7 +147,7 @@ func TestRepeatedQuestionIsOneLookup(t *testing.T) {
 // A look-up that takes too long in the model ends when it does so there, however
 // patient the resolver is.
 func TestLookupTimesOut(t *testing.T) {
-	s := resolving(t, func(d *netmodel.DNS) { d.HitRatio, d.ServFail, d.Miss = 0, 0, delay.Constant(vt.Hour) })
+	s := resolving(t, func(d *config.DNS) { d.HitRatio, d.ServFail, d.Miss = 0, 0, delay.Constant(vt.Hour) })
 	s.clock = &scaled{began: time.Now(), scale: 1000} // the time-out is 10 s
 	ctx, cancel := context.WithTimeout(t.Context(), lookupPatience/3)
 	defer cancel()
@@ -158,7 +159,7 @@ func TestLookupTimesOut(t *testing.T) {
 // The name server answers over TCP as over UDP, and knows of nothing but exchangers
 // and their addresses.
 func TestNameServerAnswers(t *testing.T) {
-	s := resolving(t, func(d *netmodel.DNS) { d.ServFail = 0 })
+	s := resolving(t, func(d *config.DNS) { d.ServFail = 0 })
 	for _, network := range []string{"udp", "tcp"} {
 		for _, c := range []struct {
 			name    string

@@ -19,6 +19,7 @@ import (
 	"flyball/internal/snap"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
@@ -146,12 +147,12 @@ func (s *Sink) lookedUp(a *mail.Attempt) mail.Fault {
 // twoWorlds has two servers and four destinations with all behaviour of receivers:
 // one separate for each source address, one shared, a plain one, and one that has
 // the receivers of the first.
-func twoWorlds() netmodel.Config {
-	paths := netmodel.DefaultPaths()
-	paths.DNS = netmodel.DNS{HitRatio: 0.5, Hit: delay.Constant(0), Miss: delay.Constant(0), ServFail: 0.1}
-	near, far := netmodel.DefaultServer(), netmodel.DefaultServer()
-	far.Name, far.Down = "b2", []netmodel.Down{{From: vt.Hour, For: 4 * vt.Minute, Fault: "drop"}}
-	d := netmodel.DefaultDestination()
+func twoWorlds() config.Config {
+	paths := config.DefaultPaths()
+	paths.DNS = config.DNS{HitRatio: 0.5, Hit: delay.Constant(0), Miss: delay.Constant(0), ServFail: 0.1}
+	near, far := config.DefaultServer(), config.DefaultServer()
+	far.Name, far.Down = "b2", []config.Down{{From: vt.Hour, For: 4 * vt.Minute, Fault: "drop"}}
+	d := config.DefaultDestination()
 	d.Name, d.Domain = "apart", "apart.example"
 	d.RTT, d.Banner = delay.Constant(0), delay.Constant(0)
 	plain := d
@@ -159,8 +160,8 @@ func twoWorlds() netmodel.Config {
 	d.Cap = 3
 	d.Greylist.Share, d.Greylist.Delay = 0.7, delay.Constant(40*vt.Second)
 	d.Greylist.WhitelistAfter, d.Greylist.WhitelistFor = 5, 10*vt.Minute
-	d.Dead = []netmodel.Dead{{Share: 0.1, At: "rcpt", Reply: 550}}
-	d.Fail = []netmodel.Fail{
+	d.Dead = []config.Dead{{Share: 0.1, At: "rcpt", Reply: 550}}
+	d.Fail = []config.Fail{
 		{At: "connect", Fault: "drop", P: 0.02}, {At: "connect", Fault: "timeout", P: 0.02},
 		{At: "banner", Reply: 421, P: 0.02}, {At: "ehlo", Reply: 554, P: 0.02},
 		{At: "mail", Reply: 452, P: 0.05}, {At: "rcpt", Fault: "drop", P: 0.05}, {At: "data", Reply: 452, P: 0.05},
@@ -168,41 +169,41 @@ func twoWorlds() netmodel.Config {
 		{At: "dot", Fault: "drop", P: 0.05}, {At: "dot", Fault: "timeout", P: 0.05},
 	}
 	d.Recent = 10 * vt.Minute
-	d.Bucket = netmodel.Bucket{Rate: 60, Burst: 10, Reply: 450}
+	d.Bucket = config.Bucket{Rate: 60, Burst: 10, Reply: 450}
 	d.Allowances = []limits.Allowance{{Limit: 9, Window: 10 * vt.Minute, Kind: "fixed", Scope: "account", Growth: 1,
 		Reply: 453}, {Limit: 15, Window: 10 * vt.Minute, Kind: "sliding", Scope: "fleet", Growth: 1, Reply: 550}}
-	d.Throttle = netmodel.Throttle{Soft: 50, Hard: 1000, Curve: "linear", Reply: 421}
-	d.Refuse = []netmodel.Refuse{{From: vt.Hour, To: 2 * vt.Hour, At: "dot", Reply: 552, Share: 0.5},
+	d.Throttle = config.Throttle{Soft: 50, Hard: 1000, Curve: "linear", Reply: 421}
+	d.Refuse = []config.Refuse{{From: vt.Hour, To: 2 * vt.Hour, At: "dot", Reply: 552, Share: 0.5},
 		{From: 30 * vt.Minute, To: 2 * vt.Hour, At: "banner", Reply: 554, Share: 0.1},
 		{From: vt.Hour, At: "ehlo", Reply: 451, Share: 0.1}}
 	d.HangsUp, d.HangsUpReply = 4, 452
 	d.ResetReply = 503
 	d.Penalty.Rate, d.Penalty.Insist, d.Penalty.Escalate, d.Penalty.Connections, d.Penalty.Reply = 700, 5, 1.5, 2, 454
-	d.Reputation = netmodel.Reputation{PerRefusal: 0.02, PerDead: 0.1, PerComplaint: 0.3, Complaints: 0.2,
+	d.Reputation = config.Reputation{PerRefusal: 0.02, PerDead: 0.1, PerComplaint: 0.3, Complaints: 0.2,
 		Heals: vt.Hour}
-	d.Tarpit = netmodel.Tarpit{Soft: 100, Hard: 1000, Delay: 2 * vt.Second, PerPoint: vt.Second, Most: 5 * vt.Second}
-	d.Knee = netmodel.Knee{Connections: 1, Slope: 0.5}
-	d.Outage = netmodel.Outage{Up: 20 * vt.Minute, Down: 3 * vt.Minute, Fault: "timeout"}
+	d.Tarpit = config.Tarpit{Soft: 100, Hard: 1000, Delay: 2 * vt.Second, PerPoint: vt.Second, Most: 5 * vt.Second}
+	d.Knee = config.Knee{Connections: 1, Slope: 0.5}
+	d.Outage = config.Outage{Up: 20 * vt.Minute, Down: 3 * vt.Minute, Fault: "timeout"}
 	for i := range vt.Span(200) {
-		d.Down = append(d.Down, netmodel.Down{From: i * 20 * vt.Minute, For: 2 * vt.Minute, Fault: "drop"})
+		d.Down = append(d.Down, config.Down{From: i * 20 * vt.Minute, For: 2 * vt.Minute, Fault: "drop"})
 	}
 	d.Daily = delay.Daily{Amplitude: 0.4, Peak: vt.Hour}
 	d.Drift = []delay.Drift{{At: vt.Hour, Factor: 1.5, Over: vt.Hour}}
-	d.Weather = netmodel.Weather{Sigma: 0.3, Period: 5 * vt.Minute}
+	d.Weather = config.Weather{Sigma: 0.3, Period: 5 * vt.Minute}
 	near.Addresses, far.Bandwidth = 2, 1000
-	near.Pools = []netmodel.Pool{{Name: "urgent", Addresses: 1}, {Name: "bulk", Addresses: 3}}
+	near.Pools = []config.Pool{{Name: "urgent", Addresses: 1}, {Name: "bulk", Addresses: 3}}
 	together := d
 	together.HangsUpReply, together.ResetReply = 0, 0
 	together.Name, together.Domain, together.Shared = "together", "together.example", true
-	together.Mailboxes = []netmodel.Mailbox{{Share: 0.2, For: vt.Hour, At: "rcpt", Reply: 459}}
+	together.Mailboxes = []config.Mailbox{{Share: 0.2, For: vt.Hour, At: "rcpt", Reply: 459}}
 	brand := plain
 	brand.Name, brand.Domain, brand.LimitsOf = "brand", "brand.example", "apart"
 	plain.Name, plain.Domain, plain.Greylist.Share, plain.Greylist.At, plain.Greylist.Delay =
 		"plain", "plain.example", 1, "dot", delay.Constant(vt.Minute)
-	return netmodel.Config{Network: paths, Servers: []netmodel.Server{near, far},
-		Destinations: []netmodel.Destination{d, together, plain, brand},
+	return config.Config{Network: paths, Servers: []config.Server{near, far},
+		Destinations: []config.Destination{d, together, plain, brand},
 		Dialogue:     mail.DefaultDialogue(), Size: 100, Stages: "collapsed",
-		Campaigns: []netmodel.Campaign{{End: 24, Size: 100, Account: "a", Pool: "bulk"},
+		Campaigns: []config.Campaign{{End: 24, Size: 100, Account: "a", Pool: "bulk"},
 			{End: 1 << 30, Size: 100, Account: "b"}}}
 }
 

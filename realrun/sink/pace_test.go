@@ -10,6 +10,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 )
 
@@ -44,16 +45,16 @@ func (c *sleepy) pause(_ context.Context, d vt.Span, early time.Duration) time.D
 
 // However many answers a connection gives too late, it is late by one oversleeping in the end.
 func TestConnectionMakesUpForLateness(t *testing.T) {
-	d := netmodel.DefaultDestination()
+	d := config.DefaultDestination()
 	d.RTT, d.Banner, d.Dot = delay.Constant(100*vt.Millisecond), delay.Constant(0), delay.Constant(vt.Second)
-	paths := netmodel.DefaultPaths()
-	paths.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
-	network := netmodel.NewNetwork(netmodel.Config{Network: paths, Servers: []netmodel.Server{netmodel.DefaultServer()},
-		Destinations: []netmodel.Destination{d}, Dialogue: mail.DefaultDialogue(), Size: 100, Stages: "collapsed",
-		Campaigns: []netmodel.Campaign{{End: 1 << 30, Size: 100}}}, rng.New(1, 0))
+	paths := config.DefaultPaths()
+	paths.DNS = config.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
+	network := netmodel.NewNetwork(config.Config{Network: paths, Servers: []config.Server{config.DefaultServer()},
+		Destinations: []config.Destination{d}, Dialogue: mail.DefaultDialogue(), Size: 100, Stages: "collapsed",
+		Campaigns: []config.Campaign{{End: 1 << 30, Size: 100}}}, rng.New(1, 0))
 	const messages = 20
 	clock := &sleepy{}
-	s := newSink(Config{Network: network, Servers: 1, Receivers: []netmodel.Destination{d}, Recipients: messages,
+	s := newSink(Config{Network: network, Servers: 1, Receivers: []config.Destination{d}, Recipients: messages,
 		Scale: 2, MaxBytes: 1 << 20})
 	s.clock = clock
 	l := s.lanes[0]

@@ -12,7 +12,7 @@ import (
 	"github.com/mhale/smtpd"
 
 	"flyball/internal/conf"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 )
 
 // receive serves one lane until its listener is closed.
@@ -113,7 +113,7 @@ func (s *Sink) plain(l *lane) {
 
 // CheckPlain returns the settings of a destination that the plain receiver cannot
 // carry out.
-func CheckPlain(d netmodel.Destination) []error {
+func CheckPlain(d config.Destination) []error {
 	if d.Receiver != "smtpd" {
 		return nil
 	}

@@ -24,18 +24,19 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/realrun/names"
 )
 
 // Config configures a Sink.
 type Config struct {
 	Network    *netmodel.Network
-	Servers    int                    // delivering servers
-	Receivers  []netmodel.Destination // receiver of each destination
-	Recipients int                    // length of the list
-	Scale      float64                // virtual time runs this much faster than the clock
-	MaxBytes   int                    // largest message accepted
-	Key        mail.Key               // of the sender's run: only its own envelopes are taken
+	Servers    int                  // delivering servers
+	Receivers  []config.Destination // receiver of each destination
+	Recipients int                  // length of the list
+	Scale      float64              // virtual time runs this much faster than the clock
+	MaxBytes   int                  // largest message accepted
+	Key        mail.Key             // of the sender's run: only its own envelopes are taken
 	// Domain returns the mail domain of a recipient, and Find the destination of a
 	// domain in lower case.
 	Domain func(mail.Recipient) string

@@ -8,7 +8,7 @@ import (
 
 	"flyball/internal/conf"
 	"flyball/internal/mail"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 )
 
@@ -72,15 +72,15 @@ func TestRefusalOnTheWire(t *testing.T) {
 // The plain receiver has no say at MAIL: what would refuse there is no setting for a
 // live run, and what refuses elsewhere is.
 func TestWhatThePlainReceiverCannot(t *testing.T) {
-	for want, change := range map[string]func(d *netmodel.Destination){
-		"allowance":    func(d *netmodel.Destination) { d.Allowances = make([]limits.Allowance, 1) },
-		"refuse[0]":    func(d *netmodel.Destination) { d.Refuse = []netmodel.Refuse{{At: "mail", Reply: 451}} },
-		"penalty.rate": func(d *netmodel.Destination) { d.Penalty.Rate = 1 },
-		"": func(d *netmodel.Destination) {
-			d.Refuse = []netmodel.Refuse{{At: "dot", Reply: 451}, {At: "banner", Reply: 554}}
+	for want, change := range map[string]func(d *config.Destination){
+		"allowance":    func(d *config.Destination) { d.Allowances = make([]limits.Allowance, 1) },
+		"refuse[0]":    func(d *config.Destination) { d.Refuse = []config.Refuse{{At: "mail", Reply: 451}} },
+		"penalty.rate": func(d *config.Destination) { d.Penalty.Rate = 1 },
+		"": func(d *config.Destination) {
+			d.Refuse = []config.Refuse{{At: "dot", Reply: 451}, {At: "banner", Reply: 554}}
 		},
 	} {
-		d := netmodel.DefaultDestination()
+		d := config.DefaultDestination()
 		d.Receiver = "smtpd"
 		change(&d)
 		got := ""

@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/scenarios"
 )
@@ -22,7 +22,7 @@ var all = []Feature{
 		func(s *scenarios.Scenario) { s.Network.HopLoss = 0 }},
 	{"servers slowed by load",
 		func(s *scenarios.Scenario) bool {
-			return slices.ContainsFunc(s.Servers, func(v netmodel.Server) bool {
+			return slices.ContainsFunc(s.Servers, func(v config.Server) bool {
 				return v.Contention > 0 ||
 					v.Coherency > 0
 			})
@@ -32,22 +32,22 @@ var all = []Feature{
 				s.Servers[i].Contention, s.Servers[i].Coherency = 0, 0
 			}
 		}},
-	{"caps", anyDestination(func(d *netmodel.Destination) bool { return d.Cap > 0 }),
-		everyDestination(func(d *netmodel.Destination) { d.Cap = 0 })},
-	{"greylists", anyDestination(func(d *netmodel.Destination) bool { return d.Greylist.Share > 0 }),
-		everyDestination(func(d *netmodel.Destination) { d.Greylist.Share = 0 })},
-	{"habits of receivers", anyDestination(func(d *netmodel.Destination) bool { return d.HasBehaviour() }),
-		everyDestination(func(d *netmodel.Destination) { *d = d.WithoutBehaviour() })},
-	{"failures, and so resends", anyDestination(func(d *netmodel.Destination) bool {
+	{"caps", anyDestination(func(d *config.Destination) bool { return d.Cap > 0 }),
+		everyDestination(func(d *config.Destination) { d.Cap = 0 })},
+	{"greylists", anyDestination(func(d *config.Destination) bool { return d.Greylist.Share > 0 }),
+		everyDestination(func(d *config.Destination) { d.Greylist.Share = 0 })},
+	{"habits of receivers", anyDestination(func(d *config.Destination) bool { return d.HasBehaviour() }),
+		everyDestination(func(d *config.Destination) { *d = d.WithoutBehaviour() })},
+	{"failures, and so resends", anyDestination(func(d *config.Destination) bool {
 		return len(d.Fail) > 0 ||
 			len(d.Dead) > 0
 	}),
-		everyDestination(func(d *netmodel.Destination) { d.Fail, d.Dead = nil, nil })},
-	{"random times", anyDestination(func(d *netmodel.Destination) bool {
+		everyDestination(func(d *config.Destination) { d.Fail, d.Dead = nil, nil })},
+	{"random times", anyDestination(func(d *config.Destination) bool {
 		return d.RTT.Dist != "constant" || d.Banner.Dist != "constant" || d.RCPT.Dist != "constant" ||
 			d.Dot.Dist != "constant"
 	}),
-		everyDestination(func(d *netmodel.Destination) {
+		everyDestination(func(d *config.Destination) {
 			d.RTT, d.Banner, d.RCPT, d.Dot = middle(d.RTT), middle(d.Banner), middle(d.RCPT), middle(d.Dot)
 		})},
 	{"look-ups that take time",
@@ -63,13 +63,13 @@ var all = []Feature{
 
 func middle(d delay.Dist) delay.Dist { return delay.Constant(vt.Span(d.Quantile(0.5))) }
 
-func anyDestination(has func(*netmodel.Destination) bool) func(*scenarios.Scenario) bool {
+func anyDestination(has func(*config.Destination) bool) func(*scenarios.Scenario) bool {
 	return func(s *scenarios.Scenario) bool {
-		return slices.ContainsFunc(s.Destinations, func(d netmodel.Destination) bool { return has(&d) })
+		return slices.ContainsFunc(s.Destinations, func(d config.Destination) bool { return has(&d) })
 	}
 }
 
-func everyDestination(drop func(*netmodel.Destination)) func(*scenarios.Scenario) {
+func everyDestination(drop func(*config.Destination)) func(*scenarios.Scenario) {
 	return func(s *scenarios.Scenario) {
 		for i := range s.Destinations {
 			drop(&s.Destinations[i])

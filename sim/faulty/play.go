@@ -15,14 +15,14 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
 )
 
 // Scenario returns the scenario of a script's job: a resend comes 10 s after a failure.
 func Scenario(s *fault.Script) *scenarios.Scenario {
-	d := netmodel.DefaultDestination()
+	d := config.DefaultDestination()
 	d.Name, d.Domain = "fault", "fault.example"
 	g := governor.Default()
 	g.Law, g.Start = "hold", float64(s.Job.Processes)
@@ -35,8 +35,8 @@ func Scenario(s *fault.Script) *scenarios.Scenario {
 	dialogue.Messages, dialogue.Pipelining = s.Job.Messages, s.Job.Pipelining
 	return &scenarios.Scenario{Name: s.Name, Seed: 1, Horizon: s.Job.Until, Stages: "collapsed",
 		Dispatch: scenarios.Default().Dispatch, Governor: g, Retry: resends, Message: scenarios.Message{Size: 2 << 10},
-		Dialogue: dialogue, Network: netmodel.DefaultPaths(), Servers: []netmodel.Server{netmodel.DefaultServer()},
-		Destinations: []netmodel.Destination{d},
+		Dialogue: dialogue, Network: config.DefaultPaths(), Servers: []config.Server{config.DefaultServer()},
+		Destinations: []config.Destination{d},
 		Campaigns: []scenarios.Campaign{{Name: "c", Recipients: s.Job.Recipients, Processes: s.Job.Processes,
 			Subset: max(1, s.Job.Recipients/s.Job.Processes)}}}
 }

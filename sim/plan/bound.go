@@ -9,7 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 	"flyball/scenarios"
 )
@@ -228,7 +228,7 @@ func atLeast(n, share float64) int {
 
 // share returns the share of the list that the receivers of destination g take, with all
 // destinations that have its limits.
-func (b *bounds) share(g netmodel.Destination) float64 {
+func (b *bounds) share(g config.Destination) float64 {
 	sum, own := 0.0, 0.0
 	for _, v := range b.Destinations {
 		sum += v.Share
@@ -240,7 +240,7 @@ func (b *bounds) share(g netmodel.Destination) float64 {
 }
 
 // part returns the part of each list that a server delivers.
-func (b *bounds) part(v netmodel.Server) float64 {
+func (b *bounds) part(v config.Server) float64 {
 	sum := 0.0
 	for _, o := range b.Servers {
 		sum += o.Share
@@ -267,7 +267,7 @@ func Counters(s *scenarios.Scenario, destination, rule int) (n int) {
 }
 
 // pools returns whose messages to g are counted together under a scope.
-func (b *bounds) pools(g netmodel.Destination, scope string) []pool {
+func (b *bounds) pools(g config.Destination, scope string) []pool {
 	return b.dealt(b.apart(g, scope))
 }
 
@@ -285,7 +285,7 @@ func (b *bounds) dealt(apart []pool) []pool {
 }
 
 // apart returns the pools of servers whose parts of the list are their shares.
-func (b *bounds) apart(g netmodel.Destination, scope string) (all []pool) {
+func (b *bounds) apart(g config.Destination, scope string) (all []pool) {
 	share := b.share(g)
 	if scope == "fleet" || g.Shared {
 		return []pool{{g.Name, "", share, 1, 1}}

@@ -2,10 +2,9 @@ package verify
 
 import (
 	"flyball/internal/mail"
-	"flyball/internal/vt"
-	"flyball/netmodel"
-
 	"flyball/internal/stats"
+	"flyball/internal/vt"
+	"flyball/netmodel/config"
 )
 
 // An interval that is too narrow makes wrong results look certain. So the
@@ -80,7 +79,7 @@ func coverGovernor() model {
 					"explicit", d
 				s.Governor.Target, s.Governor.Interval = 1e9, perProcess*vt.Second
 				s.Destinations[0].Dot = exponential
-				s.Destinations[0].Fail = []netmodel.Fail{{At: "dot", Reply: 451, P: 1 - p}}
+				s.Destinations[0].Fail = []config.Fail{{At: "dot", Reply: 451, P: 1 - p}}
 				s.Retry.Limit, s.Retry.Delays = 4, []vt.Span{5 * vt.Second}
 				s.Horizon = intervals * s.Governor.Interval
 				s.Campaigns[0].Recipients = 1_000_000

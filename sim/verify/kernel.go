@@ -11,6 +11,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/scenarios"
 )
 
@@ -78,7 +79,7 @@ func newKernel(r run, s *scenarios.Scenario, processes ...int) *kernel {
 		held:    make([][]vt.Span, len(processes)+1),
 		arrives: func(uint32) {}, leaves: func(int, visit) {}}
 	for len(s.Servers) < len(processes) {
-		s.Servers = append(s.Servers, netmodel.DefaultServer())
+		s.Servers = append(s.Servers, config.DefaultServer())
 	}
 	world := netmodel.NewNetwork(s.Netmodel(), k.key)
 	list := mail.SyntheticList(math.MaxInt32, []float64{1}, k.key)

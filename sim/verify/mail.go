@@ -6,7 +6,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
@@ -24,11 +24,11 @@ func plain(r run) *scenarios.Scenario {
 	s.Dialogue.Messages = 1
 	t := &s.Dialogue.Timeouts
 	t.DNS, t.Connect, t.Banner, t.Command, t.Data, t.Dot = vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour, vt.Hour
-	s.Network.DNS = netmodel.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
-	d := netmodel.DefaultDestination()
+	s.Network.DNS = config.DNS{HitRatio: 1, Hit: delay.Constant(0), Miss: delay.Constant(0)}
+	d := config.DefaultDestination()
 	d.Name, d.Domain = "d", "d.example"
 	d.RTT, d.Banner, d.Dot = delay.Constant(0), delay.Constant(0), delay.Constant(0)
-	s.Destinations = []netmodel.Destination{d}
+	s.Destinations = []config.Destination{d}
 	s.Campaigns = []scenarios.Campaign{{Name: "c", Recipients: 1, Processes: 1_000_000, Subset: 1}}
 	return &s
 }
@@ -163,7 +163,7 @@ func lattice(r run) (least, most float64) {
 // time: look-up, seven round trips, greeting, RCPT and final dot.
 func dialogue(r run) *scenarios.Scenario {
 	s := plain(r)
-	s.Network.DNS = netmodel.DNS{HitRatio: 0.6, Hit: delay.Constant(2 * vt.Millisecond),
+	s.Network.DNS = config.DNS{HitRatio: 0.6, Hit: delay.Constant(2 * vt.Millisecond),
 		Miss: delay.Dist{Dist: "exponential", Mean: 150 * vt.Millisecond}}
 	d := &s.Destinations[0]
 	d.RTT = delay.Dist{Dist: "gamma", Mean: 80 * vt.Millisecond, Shape: 2.3}
@@ -254,7 +254,7 @@ func resends() model {
 		},
 		once: func(r run) []float64 {
 			s := dialogue(r)
-			s.Destinations[0].Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
+			s.Destinations[0].Fail = []config.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
 			s.Retry.Limit, s.Retry.Delays = limit, []vt.Span{5 * vt.Second}
 			s.Governor.Start = processes
 			s.Horizon = settle + watched
@@ -287,9 +287,9 @@ func listed(r run, dead, p float64, limit int) (dfr, share float64) {
 	s.Governor.Start = 200
 	d := &s.Destinations[0]
 	d.Dot = delay.Constant(vt.Second)
-	d.Fail = []netmodel.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
+	d.Fail = []config.Fail{{At: "rcpt", Reply: 450, P: 1 - p}}
 	if dead > 0 {
-		d.Dead = []netmodel.Dead{{Share: dead, At: "rcpt", Reply: 450}} // 4yz for ever: resent to the last
+		d.Dead = []config.Dead{{Share: dead, At: "rcpt", Reply: 450}} // 4yz for ever: resent to the last
 	}
 	n := r.many(12000)
 	s.Campaigns[0].Recipients = n
@@ -370,7 +370,7 @@ func reuse() model {
 			refusing := plain(r)
 			refusing.Dialogue.Messages = 1_000_000
 			refusing.Retry.Limit = 0
-			refusing.Destinations[0].Fail = []netmodel.Fail{{At: "mail", Reply: 450, P: refused}}
+			refusing.Destinations[0].Fail = []config.Fail{{At: "mail", Reply: 450, P: refused}}
 			return []float64{trips(r, one, n), trips(r, three, n), trips(r, refusing, n)}
 		},
 	}

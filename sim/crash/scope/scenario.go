@@ -7,7 +7,7 @@ import (
 
 	"flyball/internal/mail"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/scenarios"
 )
 
@@ -110,6 +110,6 @@ func (c *Config) times(s *scenarios.Scenario) {
 	c.Open = max(1, vt.Span((whole-reply)/1.5*float64(vt.Millisecond)))
 }
 
-func replyOf(d *netmodel.Destination) (ms float64) {
+func replyOf(d *config.Destination) (ms float64) {
 	return (d.RTT.ExactMean() + d.Dot.ExactMean()) / float64(vt.Millisecond)
 }

@@ -10,7 +10,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/stats"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 	"flyball/reports/diagnosis"
 	"flyball/reports/format"
@@ -178,7 +178,7 @@ var kinds = map[diagnosis.Cause]plan.Limit{diagnosis.Cap: plan.Cap, diagnosis.Bu
 // longer is a quota.
 func kindOf(s *scenarios.Scenario, f diagnosis.Finding) (plan.Limit, bool) {
 	kind, ok := kinds[f.Cause]
-	i := slices.IndexFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Name == f.Where })
+	i := slices.IndexFunc(s.Destinations, func(d config.Destination) bool { return d.Name == f.Where })
 	short := func(a limits.Allowance) bool { return a.Window < vt.Day }
 	if kind == plan.Window && i >= 0 && !slices.ContainsFunc(s.Destinations[i].Allowances, short) {
 		kind = plan.Quota
@@ -194,7 +194,7 @@ const nearBound = 0.75
 // were last, else the waits before resends there, the sender's own limit of connections
 // there, or its processes.
 func binds(s *scenarios.Scenario, j judged, bounds []plan.Bound) (provider, by, words string) {
-	i := slices.IndexFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Name == j.last })
+	i := slices.IndexFunc(s.Destinations, func(d config.Destination) bool { return d.Name == j.last })
 	d := s.Destinations[i]
 	root := cmp.Or(d.LimitsOf, d.Name)
 	finding := func(where string, of ...diagnosis.Cause) string {

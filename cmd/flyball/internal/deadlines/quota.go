@@ -13,7 +13,7 @@ import (
 	"flyball/internal/replies"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/netmodel/limits"
 	"flyball/reports/format"
 	"flyball/reports/planning"
@@ -74,7 +74,7 @@ func additionOf(s *scenarios.Scenario, flag, text, want string, read func(*limit
 		return addition{}, task.Fail(task.Usage, "%s: got %s, want %s", flag, task.Quote(text), want)
 	}
 	name = strings.TrimSpace(name)
-	i := slices.IndexFunc(s.Destinations, func(d netmodel.Destination) bool { return d.Name == name })
+	i := slices.IndexFunc(s.Destinations, func(d config.Destination) bool { return d.Name == name })
 	if i < 0 {
 		var names []string
 		for _, d := range s.Destinations {
@@ -148,7 +148,7 @@ func readWarmUp(a *limits.Allowance, text string) bool {
 }
 
 // counts reports whether the limit counts the messages for a destination.
-func (a addition) counts(d netmodel.Destination) bool {
+func (a addition) counts(d config.Destination) bool {
 	return d.Name == a.name || d.LimitsOf == a.name
 }
 

@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"flyball/internal/mail"
-	"flyball/netmodel"
+	"flyball/netmodel/config"
 	"flyball/scenarios"
 )
 
 // Each destination that refuses the sender is named once, with what it said first.
 func TestAlarms(t *testing.T) {
-	s := &scenarios.Scenario{Destinations: []netmodel.Destination{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
+	s := &scenarios.Scenario{Destinations: []config.Destination{{Name: "a"}, {Name: "b"}, {Name: "c"}}}
 	var all alarms
 	if got := all.words(s); got != nil {
 		t.Errorf("got %q without a refusal", got)

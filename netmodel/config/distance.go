@@ -1,4 +1,4 @@
-package netmodel
+package config
 
 import (
 	"slices"
@@ -28,11 +28,17 @@ func (d Distance) from(s *Server) bool { return d.From == s.Name || d.From == s.
 // to reports whether the paths to a destination are among those of d.
 func (d Distance) to(v *Destination) bool { return d.To == v.Name || d.To == v.Region }
 
-// routes returns what servers and distances add to each path, by server and then destination.
-func (c *Config) routes() (all []route) {
+// Route is what is added to the paths from a server to a destination.
+type Route struct {
+	RTT  vt.Span // of each round trip
+	Hops int
+}
+
+// Routes returns what servers and distances add to each path, by server and then destination.
+func (c *Config) Routes() (all []Route) {
 	for _, s := range c.Servers {
 		for range c.Destinations {
-			all = append(all, route{s.ExtraRTT, s.ExtraHops})
+			all = append(all, Route{s.ExtraRTT, s.ExtraHops})
 		}
 	}
 	for _, v := range c.Network.Distances {
@@ -43,8 +49,8 @@ func (c *Config) routes() (all []route) {
 			for d := range c.Destinations {
 				if v.to(&c.Destinations[d]) {
 					at := &all[i*len(c.Destinations)+d]
-					at.rtt += v.RTT
-					at.hops += v.Hops
+					at.RTT += v.RTT
+					at.Hops += v.Hops
 				}
 			}
 		}
@@ -90,7 +96,7 @@ func (c Config) Times(kind mail.Conn) (all []int64) {
 	for _, s := range c.Dialogue.Steps(kind, int64(c.Size)) {
 		trips += s.RoundTrips
 	}
-	routes := c.routes()
+	routes := c.Routes()
 	for d := range c.Destinations {
 		v := &c.Destinations[d]
 		delays := lookup
@@ -101,8 +107,8 @@ func (c Config) Times(kind mail.Conn) (all []int64) {
 		rtt := v.RTT.ExactMean()
 		for i := range c.Servers {
 			more := routes[i*len(c.Destinations)+d]
-			hops := c.Network.Hops.Mean + float64(more.hops)
-			path := rtt + float64(more.rtt) + float64(hops*float64(c.Network.PerHop))
+			hops := c.Network.Hops.Mean + float64(more.Hops)
+			path := rtt + float64(more.RTT) + float64(hops*float64(c.Network.PerHop))
 			all = append(all, int64((delays+float64(path*float64(trips)))/float64(vt.Millisecond)+0.5))
 		}
 	}

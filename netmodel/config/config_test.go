@@ -1,19 +1,33 @@
-package netmodel
+package config
 
 import (
 	"math"
 	"testing"
 
+	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/netmodel/delay"
 	"flyball/netmodel/limits"
 )
 
+// plain returns a valid configuration of one server and one destination.
+func plain() Config {
+	n := DefaultPaths()
+	n.DNS.Miss = delay.Constant(0)
+	d := DefaultDestination()
+	d.Name, d.Domain = "plain", "plain.example"
+	return Config{Network: n, Servers: []Server{DefaultServer()}, Destinations: []Destination{d},
+		Dialogue: mail.DefaultDialogue(), Size: 2 << 10, Stages: "collapsed"}
+}
+
+// allow returns an allowance of each server.
+func allow(limit int, window vt.Span, reply int) limits.Allowance {
+	return limits.Allowance{Limit: limit, Window: window, Kind: "fixed", Scope: "server", Growth: 1, Reply: reply}
+}
+
 func TestPlainConfigIsValid(t *testing.T) {
-	for name, c := range map[string]Config{"plain": plain(), "eventful": eventful(), "everything": everything()} {
-		if errs := c.Validate(); len(errs) > 0 {
-			t.Errorf("%s: %v", name, errs)
-		}
+	if errs := plain().Validate(); len(errs) > 0 {
+		t.Error(errs)
 	}
 }
 

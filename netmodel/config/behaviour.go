@@ -1,4 +1,4 @@
-package netmodel
+package config
 
 import (
 	"slices"
@@ -7,7 +7,6 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
-	"flyball/netmodel/delay"
 )
 
 // The types below describe a receiver's optional behaviour, in addition to drawn
@@ -129,6 +128,29 @@ type Down struct {
 	Fault string `toml:"fault" oneof:"drop timeout" default:"timeout"`
 }
 
+// Refuse is an event during which a destination refuses connections or messages,
+// such as an entry in a block list, a broken filter or a full disk.
+type Refuse struct {
+	// when it begins
+	// Source: scenario
+	From vt.Span `toml:"from" range:"0s..3650d" unit:"moment"`
+	// when it ends; not given: it lasts until the end of the run
+	// Source: scenario
+	To vt.Span `toml:"to" range:">0s..3650d" unit:"moment"`
+	// stage: new connections are refused at banner and ehlo, messages at the others
+	At string `toml:"at" oneof:"banner ehlo mail rcpt data dot" default:"mail"`
+	// reply code
+	Reply int `toml:"reply" range:"400..599" required:"true"`
+	// share of connections or messages that are refused
+	// Source: scenario
+	Share float64 `toml:"share" range:"0..1" default:"1"`
+
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
+}
+
 // PathDrift changes the paths between all servers and destinations from the time
 // At on.
 type PathDrift struct {
@@ -160,8 +182,6 @@ type Weather struct {
 	Correlation float64 `toml:"correlation" range:"0..0.999"`
 }
 
-func (v PathDrift) ofTime() delay.Drift { return delay.Drift{At: v.At, Factor: v.Factor, Over: v.Over} }
-
 // Off reports whether the bucket takes messages at any rate.
 func (b Bucket) Off() bool { return b.Rate == 0 }
 
@@ -187,11 +207,11 @@ func (w Weather) Off() bool { return w.Sigma == 0 }
 
 // Idle reports whether a key has no meaning beside the other values of d.
 func (d Destination) Idle(key string) bool {
-	return key == "recent" && !d.usesRate()
+	return key == "recent" && !d.UsesRate()
 }
 
-// usesRate reports whether anything depends on a server's recent rate.
-func (d Destination) usesRate() bool { return !d.Throttle.Off() || !d.Tarpit.Off() || !d.Penalty.Off() }
+// UsesRate reports whether anything depends on a server's recent rate.
+func (d Destination) UsesRate() bool { return !d.Throttle.Off() || !d.Tarpit.Off() || !d.Penalty.Off() }
 
 // Idle reports whether a key has no meaning beside the other values of g.
 func (g Greylist) Idle(key string) bool { return key == "whitelist_for" && g.WhitelistAfter == 0 }
@@ -246,7 +266,7 @@ func (d Destination) validateBehaviour() []error {
 		"got %s without hard, want the rates that it grows with", d.Tarpit.Delay)
 	l.Check(d.Tarpit.PerPoint == 0 || !d.Reputation.Off(), "tarpit.per_point",
 		"got %s without a reputation, want per_refusal, per_dead or per_complaint there", d.Tarpit.PerPoint)
-	l.Check(d.Reputation.Off() || d.usesRate(), "reputation",
+	l.Check(d.Reputation.Off() || d.UsesRate(), "reputation",
 		"got no throttle, no penalty and no tarpit, want one for it to work on")
 	l.Check((d.Reputation.PerComplaint == 0) == (d.Reputation.Complaints == 0), "reputation.complaints",
 		"got %g with per_complaint = %g, want both or neither", d.Reputation.Complaints, d.Reputation.PerComplaint)
@@ -254,5 +274,12 @@ func (d Destination) validateBehaviour() []error {
 		l.Check(o.Up > 0, "outage.up", "got 0s with down = %s, want the time between outages", o.Down)
 		l.Check(o.Down > 0, "outage.down", "got 0s with up = %s, want the length of an outage", o.Up)
 	}
+	return l
+}
+
+func (v Refuse) validate() []error {
+	var l conf.List
+	l.Check(v.To == 0 || v.To > v.From, "to", "got %s, want more than from = %s", v.To, v.From)
+	mail.CheckStatus(&l, "enhanced", v.Reply, v.Enhanced)
 	return l
 }

@@ -1,4 +1,8 @@
-package netmodel
+// Package config has what a user may say about names, paths, servers and receivers, the
+// defaults, and the checks.
+//
+// It says what values mean and which fit together; package netmodel makes them happen.
+package config
 
 import (
 	"slices"
@@ -25,6 +29,15 @@ type Config struct {
 	SizeSigma    float64       // standard deviation of the logarithm of sizes around Size; 0: all are alike
 	Campaigns    []Campaign    // parts of the list, in their order; none: all messages are alike
 	Stages       string        // "collapsed": one event per attempt; "full": one per stage; the scenario checks it
+}
+
+// Campaign describes the messages of a part of the list.
+type Campaign struct {
+	End     mail.Recipient // the first recipient that belongs to a later campaign
+	Size    unit.Bytes     // median size of a message
+	Domain  string         // sending domain
+	Account string         // that the messages are sent for
+	Pool    string         // of source addresses from which they come
 }
 
 // Paths describes what lies between every server and every destination.
@@ -288,22 +301,9 @@ type Returned struct {
 // Off reports whether no message comes back.
 func (r Returned) Off() bool { return r.Share == 0 }
 
-// block returns the number of the netblock of the server with a number, and gives the next
-// number to one that is new.
-func (s Server) block(number int, known map[string]int) int {
-	name := "name " + s.Block
-	if s.Block == "" {
-		name = "server " + s.Name
-	}
-	if _, ok := known[name]; !ok {
-		known[name] = len(known)
-	}
-	return known[name]
-}
-
-// receiversOf returns the number of the destination that d names in limits_of; -1 if it
+// ReceiversOf returns the number of the destination that d names in limits_of; -1 if it
 // names none.
-func (c Config) receiversOf(d Destination) int {
+func (c Config) ReceiversOf(d Destination) int {
 	if d.LimitsOf == "" {
 		return -1
 	}
@@ -367,6 +367,27 @@ type Fail struct {
 
 	// enhanced status of the reply (RFC 3463)
 	Enhanced mail.Enhanced `toml:"enhanced,omitdefault"`
+	// text of the reply
+	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
+}
+
+// Mailbox is a state of single mailboxes in which they take no mail for a time, such as
+// one that is full, or one that receives mail too fast. It holds one recipient, and does not
+// count against the sender.
+type Mailbox struct {
+	// share of the mailboxes that are in this state at any time
+	// Source: scenario
+	Share float64 `toml:"share" range:"0..1" required:"true"`
+	// how long a mailbox stays in it; it may be in it again right after that
+	// Source: assumed: no provider publishes it
+	For vt.Span `toml:"for" range:"1s..3650d" default:"1d"`
+	// command that is refused
+	At string `toml:"at" oneof:"rcpt data dot" default:"rcpt"`
+	// reply code
+	Reply int `toml:"reply" range:"400..599" default:"452"`
+
+	// enhanced status of the reply (RFC 3463)
+	Enhanced mail.Enhanced `toml:"enhanced" default:"4.2.2"`
 	// text of the reply
 	Text string `toml:"text,omitdefault" pattern:"^[ -~]{0,400}$"`
 }
@@ -449,7 +470,7 @@ func (c Config) checkLimitsOf(l *conf.List, key string, number int) {
 	if d.LimitsOf == "" {
 		return
 	}
-	of := c.receiversOf(d)
+	of := c.ReceiversOf(d)
 	if of < 0 {
 		var names []string
 		for _, v := range c.Destinations {
@@ -460,12 +481,16 @@ func (c Config) checkLimitsOf(l *conf.List, key string, number int) {
 	}
 	l.Check(of != number && c.Destinations[of].LimitsOf == "", key,
 		"got %q, want another destination, which has receivers of its own", d.LimitsOf)
-	l.Check(d.Cap == 0 && d.CapText == "" && d.CapEnhanced == 0 && d.countedBy() == byAddress && !d.HasBehaviour(), key,
+	plain := d.Cap == 0 && d.CapText == "" && d.CapEnhanced == 0 && !d.Shared && d.By != "block" && !d.HasBehaviour()
+	l.Check(plain, key,
 		"got %q beside limits, outages or slowness of its own, want these at %[1]q alone", d.LimitsOf)
 }
 
 // mostDomains is the most domains in a destination's own list. A resolved scenario spells them out.
 const mostDomains = 1000
+
+// mostMailboxes is the most states of mailboxes at a destination: a draw has four words.
+const mostMailboxes = 4
 
 func (d Destination) validate() []error {
 	var l conf.List
