@@ -1,6 +1,8 @@
 package flyball_test
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
@@ -9,8 +11,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"text/tabwriter"
+	"time"
 
 	"flyball/internal/longtest"
 )
@@ -71,8 +75,8 @@ var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, stud
 // TestMutants plants each mistake and runs the checks against it. It takes
 // minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check
 // that sees a mutant, FLYBALL_MUTANTS=all runs every check against every mutant,
-// and FLYBALL_MUTANTS=part is as 1 for a tenth of the mutants, which FLYBALL_SEED
-// chooses.
+// and FLYBALL_MUTANTS=part is as 1 for as many mutants as eight minutes allow, in
+// an order that FLYBALL_SEED chooses.
 func TestMutants(t *testing.T) {
 	mode := os.Getenv("FLYBALL_MUTANTS")
 	if mode == "" {
@@ -84,27 +88,31 @@ func TestMutants(t *testing.T) {
 	for _, c := range checks {
 		built[c.name] = builds(t, c)
 	}
-	seed := os.Getenv("FLYBALL_SEED")
-	if mode == "part" && seed == "" {
-		t.Fatal("FLYBALL_MUTANTS=part: got no FLYBALL_SEED, want one, such as 2026-W48")
+	order, ends := mutants, time.Now().Add(24*time.Hour)
+	if mode == "part" {
+		seed := os.Getenv("FLYBALL_SEED")
+		if seed == "" {
+			t.Fatal("FLYBALL_MUTANTS=part: got no FLYBALL_SEED, want one, such as 2026-W48")
+		}
+		order, ends = shuffled(seed), time.Now().Add(partTakes)
 	}
 	t.Run("planted", func(t *testing.T) {
-		for i, m := range mutants {
-			if mode == "part" && !chosen(m, seed) {
-				caught[i] = "not planted"
-				continue
-			}
+		for i, m := range order {
 			t.Run(m.name, func(t *testing.T) {
 				t.Parallel() // to build a test uses less than one core for much of its time
-				caught[i] = catch(t, m, known[m.name], built, mode == "all")
+				if time.Now().Before(ends) {
+					caught[i] = catch(t, m, known[m.name], built, mode == "all", ends.Add(partTakes))
+				}
 			})
 		}
 	})
 	var out strings.Builder
 	table := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(table, "mistake\twhere\tcaught by")
-	for i, m := range mutants {
-		fmt.Fprintf(table, "%s\t%s\t%s\n", m.name, m.file, caught[i])
+	for i, m := range order {
+		if caught[i] != "" {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", m.name, m.file, caught[i])
+		}
 	}
 	table.Flush()
 	t.Logf("\n%s", out.String())
@@ -115,11 +123,17 @@ func TestMutants(t *testing.T) {
 	}
 }
 
-// chosen reports whether a seed plants a mutant: one in ten.
-func chosen(m mutant, seed string) bool {
-	h := fnv.New32a()
-	h.Write([]byte(seed + m.name))
-	return h.Sum32()%10 == 0
+// partTakes is for how long a part of the mutants is planted; the last ones have as long again to be caught.
+const partTakes = 8 * time.Minute
+
+// shuffled returns the mutants in an order of the seed's own.
+func shuffled(seed string) []mutant {
+	drawn := func(m mutant) uint32 {
+		h := fnv.New32a()
+		h.Write([]byte(seed + m.name))
+		return h.Sum32()
+	}
+	return slices.SortedFunc(slices.Values(mutants), func(a, b mutant) int { return cmp.Compare(drawn(a), drawn(b)) })
 }
 
 // The table of the last results names mistakes that are planted, and files that exist.
@@ -179,8 +193,10 @@ func own(m mutant) check { return check{"its own package", []string{"./" + filep
 // catch runs the checks against a mutant until one sees it, or all of them, and
 // names those that did. The check named first is asked first, then the tests of
 // the package that has the mistake: they build little. Checks that do not build that
-// package, by what the map has of each, are not asked.
-func catch(t *testing.T, m mutant, first string, of map[string][]string, all bool) string {
+// package, by what the map has of each, are not asked. What is not caught at the deadline is not judged.
+func catch(t *testing.T, m mutant, first string, of map[string][]string, all bool, deadline time.Time) string {
+	ctx, cancel := context.WithDeadline(t.Context(), deadline)
+	defer cancel()
 	overlay := plant(t, m)
 	var caught, slow []string
 	asked := slices.Insert(slices.Clone(checks), 0, own(m))
@@ -194,13 +210,17 @@ func catch(t *testing.T, m mutant, first string, of map[string][]string, all boo
 		}
 		args := append([]string{"test", "-count=1", "-vet=off", "-failfast", "-timeout=300s", "-overlay=" + overlay},
 			c.args...)
-		check := exec.Command("go", args...)
+		check := exec.CommandContext(ctx, "go", args...)
+		check.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		check.Cancel = func() error { return syscall.Kill(-check.Process.Pid, syscall.SIGKILL) } // with its children
 		// the tests of every save must catch it, whatever the seed
 		check.Env = append(os.Environ(), "FLYBALL_SEED=", longtest.Variable+"=")
 		output, err := check.CombinedOutput()
 		switch {
 		case err == nil:
 			continue
+		case ctx.Err() != nil:
+			return "not caught in time"
 		case strings.Contains(string(output), "[build failed]"):
 			t.Fatalf("%s does not compile:\n%s", m.name, output)
 		case strings.Contains(string(output), "panic: test timed out"):
