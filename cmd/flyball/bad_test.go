@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/scenarios"
 )
@@ -18,9 +20,25 @@ var update = flag.Bool("update", false, "rewrite expected output")
 func invoke(t *testing.T, args ...string) (code int, out, errout string) {
 	t.Helper()
 	var o, e bytes.Buffer
-	code = (&app{in: strings.NewReader(""), out: &o, errout: &e}).run(args)
+	code = invokeTo(&o, &e, args)
 	return code, o.String(), e.String()
 }
+
+// invokeTo does the same with outputs of the caller.
+func invokeTo(out, errout io.Writer, args []string) (code int) {
+	return app{&console.App{In: strings.NewReader(""), Out: out, ErrOut: errout}}.run(args)
+}
+
+// The exit codes of a process.
+const (
+	exitUsage       = int(console.Usage)
+	exitInvalid     = int(console.Invalid)
+	exitMissed      = int(console.Missed)
+	exitEnvironment = int(console.Environment)
+	exitRefused     = int(console.Refused)
+	exitInterrupt   = int(console.Interrupt)
+	exitTerminated  = int(console.Terminated)
+)
 
 // Every bad scenario is refused by validate and run with exit code 3, its exact
 // problems, and no trace of a panic or a run folder.

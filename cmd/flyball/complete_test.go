@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/governor"
 	"flyball/reports/measure"
 	"flyball/scenarios"
@@ -140,7 +141,7 @@ func TestCompletionReachesEveryKey(t *testing.T) {
 		t.Errorf("%d keys, want those of three tables", len(keys))
 	}
 	for _, key := range keys {
-		if _, _, err := (&app{}).load("quickstart", key+"{}"); err == nil ||
+		if _, _, err := (&console.App{}).Load("quickstart", key+"{}"); err == nil ||
 			strings.Contains(err.Error(), "unknown key") {
 			t.Errorf("--set %s{}: %v", key, err)
 		}

@@ -7,12 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"flyball/cmd/flyball/internal/console"
 )
 
 // flagsOf returns what the flags of a command line are, and the command with its argument.
 func flagsOf(t *testing.T, words []string) (*cobra.Command, string, map[string]string) {
 	t.Helper()
-	c, rest, err := (&app{}).commands().Find(words)
+	c, rest, err := app{&console.App{}}.commands().Find(words)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +65,7 @@ func TestGoOnHasEveryFlag(t *testing.T) {
 		for _, arg := range args {
 			began := append([]string{"realrun", arg}, flags...)
 			c, _, want := flagsOf(t, began)
-			goOn := again(c, arg, "resume")
+			goOn := console.Again(c, arg, "resume")
 			out, err := exec.Command(sh, "-c", `printf '%s\n' `+goOn).Output()
 			if err != nil {
 				t.Fatal(err)
@@ -89,7 +91,7 @@ func TestGoOnHasEveryFlag(t *testing.T) {
 // ours.
 func TestBadFlags(t *testing.T) {
 	refused := func(c *cobra.Command, name string, args ...string) string {
-		err := flagError(c, c.ParseFlags(args))
+		err := console.FlagError(c, c.ParseFlags(args))
 		if err == nil || !strings.HasPrefix(err.Error(), "--"+name+": got ") ||
 			!strings.Contains(err.Error(), ", want ") || strings.Contains(err.Error(), "strconv") ||
 			strings.Contains(err.Error(), "pars") {
@@ -108,7 +110,7 @@ func TestBadFlags(t *testing.T) {
 			if f.NoOptDefVal == "" {
 				refused(c, f.Name, "--"+f.Name)
 			}
-			if _, ok := wants[f.Value.Type()]; ok {
+			if _, ok := console.Wanted(f.Value.Type()); ok {
 				values++
 				refused(c, f.Name, "--"+f.Name+"=abc")
 			} else if f.Value.Set("abc") != nil {
@@ -119,7 +121,7 @@ func TestBadFlags(t *testing.T) {
 			}
 		})
 	}
-	each((&app{}).commands())
+	each(app{&console.App{}}.commands())
 	if values < 50 {
 		t.Errorf("tried %d values, want those of all commands", values)
 	}

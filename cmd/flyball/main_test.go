@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/internal/longtest"
 )
 
@@ -78,5 +79,5 @@ func TestHelpNamesFiles(t *testing.T) {
 			walk(sub)
 		}
 	}
-	walk((&app{}).commands())
+	walk(app{&console.App{}}.commands())
 }

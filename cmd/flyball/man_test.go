@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"flyball/cmd/flyball/internal/console"
 )
 
 // docs/flyball.1 is what flyball man prints. Rewrite it with -args -update.
@@ -40,7 +42,7 @@ func TestManual(t *testing.T) {
 			visit(sub)
 		}
 	}
-	visit((&app{}).commands())
+	visit(app{&console.App{}}.commands())
 	for line := range strings.SplitSeq(page, "\n") {
 		request, _, _ := strings.Cut(line, " ")
 		known := slices.Contains([]string{".TH", ".SH", ".SS", ".TP", ".PP", ".nf", ".fi"}, request)

@@ -149,7 +149,7 @@ func TestOutputFails(t *testing.T) {
 	dir := t.TempDir()
 	scenario := filepath.Join(dir, "live.toml")
 	os.WriteFile(scenario, []byte(oneDestination), 0o644)
-	code := (&app{in: strings.NewReader(""), out: full, errout: io.Discard}).run([]string{"realrun", "-q", scenario,
+	code := invokeTo(full, io.Discard, []string{"realrun", "-q", scenario,
 		"--set", "campaign[0].recipients=3", "--out", filepath.Join(dir, "out")})
 	if _, err := os.Stat(filepath.Join(dir, "out", "summary.json")); code != exitEnvironment || err != nil {
 		t.Errorf("exit code %d, want %d, and %v", code, exitEnvironment, err)
@@ -166,7 +166,7 @@ func TestControl(t *testing.T) {
 	ended := make(chan int)
 	go func() {
 		var errout strings.Builder
-		ended <- (&app{in: strings.NewReader(""), out: io.Discard, errout: &errout}).run(args)
+		ended <- invokeTo(io.Discard, &errout, args)
 	}()
 	ask := func(command, want string) string {
 		t.Helper()
@@ -211,7 +211,7 @@ func begun(t *testing.T, state string, args ...string) {
 	t.Helper()
 	ended := make(chan int)
 	go func() {
-		ended <- (&app{in: strings.NewReader(""), out: io.Discard, errout: io.Discard}).run(args)
+		ended <- invokeTo(io.Discard, io.Discard, args)
 	}()
 	for cancelled := false; !cancelled; {
 		if _, out, _ := invoke(t, "realrun", "status", state); strings.Contains(out, "last reply: 250 at dot") {

@@ -74,9 +74,8 @@ func TestSignalLeavesAPartialEnsemble(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
 	var errout slowly
-	a := &app{in: strings.NewReader(""), out: &out, errout: &errout}
 	quickly := []string{"run", "quickstart", "--set", "campaign[0].recipients=40000", "--set", "expect=[]"}
-	code := a.run(append(quickly, "--replications", "200", "--out", filepath.Join(dir, "out")))
+	code := invokeTo(&out, &errout, append(quickly, "--replications", "200", "--out", filepath.Join(dir, "out")))
 	if code != exitInterrupt || !strings.Contains(errout.String(), "is marked partial") ||
 		!strings.Contains(out.String(), "PARTIAL") {
 		t.Fatalf("exit code %d: %s", code, errout.String())

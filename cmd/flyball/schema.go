@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/internal/conf"
-	"flyball/reports/format"
 	"flyball/scenarios"
 )
 
@@ -21,25 +21,7 @@ var schemas embed.FS
 
 const schemaSuffix = ".schema.json"
 
-// head begins every JSON output and names the published schema that it follows.
-type head struct {
-	Schema        string `json:"schema"`
-	SchemaVersion int    `json:"schema_version"`
-}
-
-// headOf returns the head of an output whose schema is NAME.schema.json.
-func headOf(name string) head { return head{"flyball/" + name, format.SchemaVersion} }
-
-// printJSON prints a value as files of run folders are written.
-func (a *app) printJSON(v any) error {
-	raw, err := format.SortedJSON(v)
-	if err == nil {
-		_, err = a.out.Write(raw)
-	}
-	return err
-}
-
-func (a *app) schemaCommand() *cobra.Command {
+func (a app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [NAME]",
 		Short: "Print the JSON Schema of an output or of scenario files",
@@ -53,14 +35,15 @@ Exit codes: 0 printed, 2 usage.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			names := schemaNames()
 			if len(args) == 0 {
-				_, err := fmt.Fprintln(a.out, strings.Join(names, "\n"))
+				_, err := fmt.Fprintln(a.Out, strings.Join(names, "\n"))
 				return err
 			}
 			if !slices.Contains(names, args[0]) {
-				return fail(exitUsage, "schema: got %q, want one of %s%s", args[0], strings.Join(names, ", "),
+				return console.Fail(console.Usage,
+					"schema: got %q, want one of %s%s", args[0], strings.Join(names, ", "),
 					conf.DidYouMean(args[0], names))
 			}
-			_, err := a.out.Write(schemaNamed(args[0]))
+			_, err := a.Out.Write(schemaNamed(args[0]))
 			return err
 		},
 	}

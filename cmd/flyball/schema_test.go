@@ -12,20 +12,22 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"flyball/cmd/flyball/internal/bounces"
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/live"
-	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/requested"
+	"flyball/cmd/flyball/internal/send"
 	"flyball/cmd/flyball/internal/serve"
+	"flyball/cmd/flyball/internal/simulate"
 	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/status"
 	"flyball/cmd/flyball/internal/task"
+	"flyball/cmd/flyball/internal/tools"
 	"flyball/internal/vt"
 	"flyball/reports/answer"
 	"flyball/reports/compare"
@@ -58,15 +60,15 @@ var published = map[string]struct {
 	"comparison":  {"summary.json of a comparison", reflect.TypeFor[compare.Report]()},
 	"manifest":    {"manifest.json of a run folder", reflect.TypeFor[folder.Manifest]()},
 	"host":        {"host.json of a run folder", reflect.TypeFor[folder.Host]()},
-	"scenarios":   {"flyball scenario list --json", reflect.TypeFor[scenarioList]()},
-	"metrics":     {"flyball scenario metrics --json", reflect.TypeFor[metricList]()},
-	"validation":  {"flyball validate --json", reflect.TypeFor[validation]()},
+	"scenarios":   {"flyball scenario list --json", reflect.TypeFor[simulate.ScenarioList]()},
+	"metrics":     {"flyball scenario metrics --json", reflect.TypeFor[simulate.MetricList]()},
+	"validation":  {"flyball validate --json", reflect.TypeFor[simulate.Validation]()},
 	"partition":   {"flyball partition --json", reflect.TypeFor[task.Partitions]()},
 	"proximity":   {"proximity.json of a run that learns distances", reflect.TypeFor[distances.File]()},
-	"promotions":  {"flyball promote --check --json", reflect.TypeFor[promotions]()},
-	"decisions":   {"flyball govern --json", reflect.TypeFor[decisionList]()},
+	"promotions":  {"flyball promote --check --json", reflect.TypeFor[send.Promotions]()},
+	"decisions":   {"flyball govern --json", reflect.TypeFor[tools.DecisionList]()},
 	"send-plan":   {"flyball realrun plan --json", reflect.TypeFor[live.SendPlan]()},
-	"version":     {"flyball version --json", reflect.TypeFor[build]()},
+	"version":     {"flyball version --json", reflect.TypeFor[console.Build]()},
 	"crash":       {"flyball crash --json", reflect.TypeFor[search.Results]()},
 	"verify":      {"flyball verify --json", reflect.TypeFor[verify.Results]()},
 	"returned":    {"flyball bounce show --json", reflect.TypeFor[bounces.Kept]()},
@@ -76,7 +78,7 @@ var published = map[string]struct {
 	"bench":       {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 
 	"live-status":   {"flyball realrun status --json", reflect.TypeFor[status.Status]()},
-	"verify-models": {"flyball verify --list --json", reflect.TypeFor[modelList]()},
+	"verify-models": {"flyball verify --list --json", reflect.TypeFor[tools.ModelList]()},
 }
 
 // schemaOf infers the schema of an output from its type; what fields mean comes from their comments.
@@ -261,7 +263,7 @@ func TestOutputsObeyTheirSchemas(t *testing.T) {
 
 // disobeys holds an output against the schema that it names, and returns what is wrong with either.
 func disobeys(raw []byte) (wrong []string) {
-	var h head
+	var h console.Head
 	var value map[string]any
 	if json.Unmarshal(raw, &h) != nil || json.Unmarshal(raw, &value) != nil {
 		return []string{"want JSON, got " + string(raw)}
@@ -305,12 +307,6 @@ func TestListingsAreNarrow(t *testing.T) {
 			}
 		}
 	}
-	if got := cutTo("one two three", 12); got != "one two ..." {
-		t.Errorf("got %q of a sentence of 13 columns, want 12 with what is left out", got)
-	}
-	if got := cutTo("one two three", 13); got != "one two three" {
-		t.Errorf("got %q, want a sentence that fits as it is", got)
-	}
 }
 
 // A validation says of each scenario, and of all, whether it is valid.
@@ -320,7 +316,7 @@ func TestValidationAsJSON(t *testing.T) {
 		valid []bool
 	}{{"quickstart runaway", []bool{true, true}}, {"quickstart nosuch", []bool{true, false}}} {
 		_, out, _ := invoke(t, strings.Fields("validate --json "+c.args)...)
-		var v validation
+		var v simulate.Validation
 		if err := json.Unmarshal([]byte(out), &v); err != nil {
 			t.Fatal(err)
 		}
@@ -334,41 +330,6 @@ func TestValidationAsJSON(t *testing.T) {
 		}
 		if v.Valid != all {
 			t.Errorf("%s: got valid %t, want %t", c.args, v.Valid, all)
-		}
-	}
-}
-
-// The record in force is named if one is.
-func TestPromotionsAsJSON(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "p.jsonl")
-	const record = `{"schema":"flyball/promotion","schema_version":2,"number":1,"previous":"","by":"ann",` +
-		`"at":"2020-01-01T00:00:00Z","expires":"2020-01-02T00:00:00Z","shown":{"scenario":"s","scenario_id":"",` +
-		`"seed":1,"replications":10,"digest":"",` +
-		`"revision":"","replay":"","measures":null},"parameters":"[governor]\n","sum":"SUM"}`
-	sum := "026a71f0a9bba66af5db621326caa2b65a85623407cb2652282c0f906b46abad"
-	if err := os.WriteFile(file, []byte(strings.Replace(record, "SUM", sum, 1)+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file+".head", []byte("flyball promotion head 1\n1 "+sum+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for at, inForce := range map[string]bool{"2020-01-01T12:00:00Z": true, "2020-01-03T00:00:00Z": false} {
-		now, err := time.Parse(time.RFC3339, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var out bytes.Buffer
-		wrong := (&app{out: &out}).checkPromotions(promote.Records{File: file}, now, true)
-		var p promotions
-		if err := json.Unmarshal(out.Bytes(), &p); err != nil {
-			t.Fatal(err)
-		}
-		if len(p.Records) != 1 || (p.InForce != nil && *p.InForce == 1) != inForce ||
-			(wrong == nil) != inForce || (p.Refused == "") != inForce {
-			t.Errorf("at %s: got %+v and %v, want in force: %t", at, p, wrong, inForce)
-		}
-		for _, wrong := range disobeys(out.Bytes()) {
-			t.Error(wrong)
 		}
 	}
 }

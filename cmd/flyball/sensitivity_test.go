@@ -35,7 +35,7 @@ func TestSignalEndsSensitivity(t *testing.T) {
 		t.Fatal(err)
 	}
 	errout := late{interrupter: interrupter{sig: syscall.SIGINT}}
-	code := (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &errout}).run([]string{"run",
+	code := invokeTo(&bytes.Buffer{}, &errout, []string{"run",
 		"--sensitivity", "--out", filepath.Join(dir, "out"), scenario})
 	if code != exitInterrupt || !strings.Contains(errout.String(),
 		"stopped by interrupt during the runs for the sensitivity; nothing is written") {

@@ -65,7 +65,7 @@ func TestSignalLeavesAPartialFolder(t *testing.T) {
 		}
 		var out bytes.Buffer
 		errout := interrupter{sig: c.sig}
-		code := (&app{in: strings.NewReader(""), out: &out, errout: &errout}).run([]string{c.command, "--out",
+		code := invokeTo(&out, &errout, []string{c.command, "--out",
 			filepath.Join(dir, "out"), scenario})
 		if code != c.code || !strings.Contains(errout.String(), "is marked partial") {
 			t.Errorf("%s, %v: exit code %d, want %d: %s", c.command, c.sig, code, c.code, errout.String())
@@ -113,7 +113,7 @@ func TestResume(t *testing.T) {
 		t.Fatal(errout)
 	}
 	errout := interrupter{sig: syscall.SIGINT}
-	if code := (&app{in: strings.NewReader(""), out: &bytes.Buffer{}, errout: &errout}).run([]string{"run", "--out",
+	if code := invokeTo(&bytes.Buffer{}, &errout, []string{"run", "--out",
 		partial, scenario}); code != exitInterrupt {
 		t.Fatalf("exit code %d: %s", code, errout.String())
 	}
@@ -152,8 +152,7 @@ func TestResumeGoesOnInTheFolder(t *testing.T) {
 	stop := func(args ...string) (folder string) {
 		var out bytes.Buffer
 		errout := interrupter{sig: syscall.SIGINT}
-		if code := (&app{in: strings.NewReader(""), out: &out,
-			errout: &errout}).run(append([]string{"run", "endless.toml"}, args...)); code != exitInterrupt {
+		if code := invokeTo(&out, &errout, append([]string{"run", "endless.toml"}, args...)); code != exitInterrupt {
 			t.Fatalf("exit code %d: %s", code, errout.String())
 		}
 		_, folder, _ = strings.Cut(out.String(), "\nFolder: ")

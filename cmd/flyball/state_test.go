@@ -23,7 +23,7 @@ func half(t *testing.T, dir, state string, got *stranger, at string, more ...str
 	got.wait = 10 * time.Millisecond
 	ended := make(chan int)
 	go func() {
-		ended <- (&app{in: strings.NewReader(""), out: io.Discard, errout: io.Discard}).run(append(args, "--state",
+		ended <- invokeTo(io.Discard, io.Discard, append(args, "--state",
 			state, "--out", state+".out"))
 	}()
 	for got.got.Load() < 10 {

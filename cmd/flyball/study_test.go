@@ -142,7 +142,7 @@ func TestStudiesGoOn(t *testing.T) {
 			}
 			whole := folderIn(t, in("whole"))
 			errout := interrupter{sig: c.sig}
-			code := (&app{in: strings.NewReader(""), out: io.Discard, errout: &errout}).run([]string{c.command,
+			code := invokeTo(io.Discard, &errout, []string{c.command,
 				"--jobs", "2", in("study.toml"), "--out", in("out")})
 			if code != c.code || !strings.Contains(errout.String(),
 				"go on with: flyball "+c.command+" "+in("study.toml")+" --resume "+in("out")) {

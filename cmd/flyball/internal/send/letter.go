@@ -1,17 +1,18 @@
-package main
+package send
 
 import (
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/live"
 )
 
 // signs is the help of --dkim.
 const signs = "sign messages (DKIM) with the private key in a file, as SELECTOR=FILE: PEM, RSA or Ed25519, mode 0600"
 
-func (a *app) letterCommand() *cobra.Command {
+func (a app) letterCommand() *cobra.Command {
 	var q live.Letter
 	var recipients []string
 	var out string
@@ -31,15 +32,16 @@ folder that cannot be written.`,
 		Example: "  flyball letter preview letter.txt --list people.csv\n" +
 			"  flyball letter preview letter.txt --list people.csv --recipient ann@friends.example\n" +
 			"  flyball letter preview letter.txt --list people.csv --scenario s.toml --out look",
-		Args: exactlyOne("a letter"),
+		Args: console.ExactlyOne("a letter"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			q.Template, q.From.Stdin = args[0], a.in
+			q.Template, q.From.Stdin = args[0], a.In
 			most := live.PreviewedInFolder
 			switch {
 			case q.List == "":
-				return fail(exitUsage, "--list: got none, want the list that the recipients are in")
+				return console.Fail(console.Usage, "--list: got none, want the list that the recipients are in")
 			case out == "" && len(recipients) > 1:
-				return fail(exitUsage, "--recipient: got %d, want one, or --out for a folder with all", len(recipients))
+				return console.Fail(console.Usage,
+					"--recipient: got %d, want one, or --out for a folder with all", len(recipients))
 			case out == "":
 				most = 1
 			}
@@ -51,10 +53,10 @@ folder that cannot be written.`,
 				if err := p.Publish(out); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintf(a.out, "Folder: %s\n", out)
+				_, err := fmt.Fprintf(a.Out, "Folder: %s\n", out)
 				return err
 			}
-			return p.Text(a.out)
+			return p.Text(a.Out)
 		},
 	}
 	check := &cobra.Command{
@@ -68,20 +70,20 @@ anything. Nothing is sent, so the domains may be real ones.
 
 Exit codes: 0 the letter can be sent, 2 usage, 3 a letter or a list that is refused.`,
 		Example: "  flyball letter check letter.txt\n  flyball letter check letter.txt --list people.csv",
-		Args:    exactlyOne("a letter"),
+		Args:    console.ExactlyOne("a letter"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			q.Template, q.From.Stdin = args[0], a.in
+			q.Template, q.From.Stdin = args[0], a.In
 			c, err := q.Check()
 			if err != nil {
 				return err
 			}
-			return c.Text(a.out)
+			return c.Text(a.Out)
 		},
 	}
 	for _, c := range []*cobra.Command{preview, check} {
 		f := c.Flags()
 		f.StringVar(&q.List, "list", "", "CSV file of recipients")
-		f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
+		f.BoolVar(&q.FoldCase, "fold-case", false, console.FoldCaseHelp)
 		f.StringVar(&q.From.Arg, "scenario", "", "scenario whose destinations the letter has variants for")
 	}
 	preview.Flags().StringArrayVar(&recipients, "recipient", nil,
@@ -92,7 +94,7 @@ Exit codes: 0 the letter can be sent, 2 usage, 3 a letter or a list that is refu
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fail(exitUsage, "letter: got %q, want preview or check", args[0])
+				return console.Fail(console.Usage, "letter: got %q, want preview or check", args[0])
 			}
 			return c.Help()
 		}}

@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/conf"
@@ -17,7 +18,7 @@ import (
 	"flyball/sim/crash/search"
 )
 
-func (a *app) crashCommand() *cobra.Command {
+func (a app) crashCommand() *cobra.Command {
 	s := search.Default()
 	var scheme, text, file string
 	var quick, asJSON bool
@@ -63,7 +64,7 @@ broken, 130 or 143 stopped by a signal.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			named, ok := scope.SchemeNamed(scheme)
 			if !ok {
-				return fail(exitUsage, "--scheme: got %q, want one of %s%s", scheme,
+				return console.Fail(console.Usage, "--scheme: got %q, want one of %s%s", scheme,
 					strings.Join(scope.SchemeNames(), ", "),
 					conf.DidYouMean(scheme, scope.SchemeNames()))
 			}
@@ -75,7 +76,7 @@ broken, 130 or 143 stopped by a signal.`,
 				return err
 			}
 			if s.Config, err = scope.Of(scenario); err != nil {
-				return fail(exitInvalid, "%s: %w", s.Scenario, err)
+				return console.Fail(console.Invalid, "%s: %w", s.Scenario, err)
 			}
 			if c.Flags().Changed("mailings") {
 				s.Config.Mailings = mailings
@@ -88,18 +89,18 @@ broken, 130 or 143 stopped by a signal.`,
 			}
 			s.Config.Scheme, s.Seed = named, s.Config.Seed
 			if n, most := s.Config.Mailings, s.Config.Recipients; n < 1 || n > most {
-				return fail(exitUsage, "--mailings: got %d, want 1 to %d", n, most)
+				return console.Fail(console.Usage, "--mailings: got %d, want 1 to %d", n, most)
 			}
 			if c.Flags().Changed("case") {
 				return a.crashCase(s.Config, text, file)
 			}
 			switch {
 			case s.Config.Chunk < 0:
-				return fail(exitUsage, "--chunk: got %d, want 0 or more", s.Config.Chunk)
+				return console.Fail(console.Usage, "--chunk: got %d, want 0 or more", s.Config.Chunk)
 			case random < 0:
-				return fail(exitUsage, "--random: got %d, want 0 or more", random)
+				return console.Fail(console.Usage, "--random: got %d, want 0 or more", random)
 			case every < 1:
-				return fail(exitUsage, "--every: got %d, want 1 or more", every)
+				return console.Fail(console.Usage, "--every: got %d, want 1 or more", every)
 			}
 			s.Fit()
 			if c.Flags().Changed("every") {
@@ -136,37 +137,37 @@ broken, 130 or 143 stopped by a signal.`,
 }
 
 // loadForCrash loads a scenario; crash-small is one that this command alone has built in.
-func (a *app) loadForCrash(name string) (*scenarios.Scenario, error) {
+func (a app) loadForCrash(name string) (*scenarios.Scenario, error) {
 	if name == scope.SmallName {
 		return scenarios.Load(name, scope.SmallText, nil)
 	}
-	s, _, err := a.load(name)
+	s, _, err := a.Load(name)
 	return s, err
 }
 
 // crash runs a search and prints its account. The first run that broke a promise is written to a file.
-func (a *app) crash(s *search.Search, asJSON bool, file string) error {
+func (a app) crash(s *search.Search, asJSON bool, file string) error {
 	if err := task.CheckWorkers(s.Workers); err != nil {
 		return err
 	}
-	a.replay = "flyball " + strings.Join(os.Args[1:], " ")
+	a.Replay = "flyball " + strings.Join(os.Args[1:], " ")
 	stop := terminal.WatchSignals()
 	defer stop.End()
 	defer task.ManyRuns()()
-	bar := a.display().Start("crash")
+	bar := a.Display().Start("crash")
 	account := s.Run(func(done, all int) bool {
 		bar.At(task.Event{Done: uint64(done), Total: uint64(all)})
 		return stop.Context().Err() == nil
 	})
 	bar.End()
 	if stop.Context().Err() != nil {
-		return stoppedBy(stop, " after %d runs", account.Runs)
+		return console.StoppedBy(stop, " after %d runs", account.Runs)
 	}
 	print := account.Text
 	if asJSON {
 		print = account.JSON
 	}
-	if err := print(a.out, s); err != nil {
+	if err := print(a.Out, s); err != nil {
 		return err
 	}
 	if n := account.Failed; n > 0 {
@@ -180,19 +181,20 @@ func (a *app) crash(s *search.Search, asJSON bool, file string) error {
 			}
 			where = " (written to " + file + ")"
 		}
-		return fail(exitMissed, "%d of %d runs broke a promise, the first one%s: %s", n, account.Runs, where,
+		return console.Fail(console.Missed,
+			"%d of %d runs broke a promise, the first one%s: %s", n, account.Runs, where,
 			account.Failures[0].Violation)
 	}
 	return nil
 }
 
 // crashCase runs one case, prints its effects, and writes it to a file, if that has a name.
-func (a *app) crashCase(cfg scope.Config, text, file string) error {
+func (a app) crashCase(cfg scope.Config, text, file string) error {
 	x, err := cfg.Parse(text)
 	if err != nil {
-		return fail(exitUsage, "--case: %w", err)
+		return console.Fail(console.Usage, "--case: %w", err)
 	}
-	r, err := crash.Trace(a.out, cfg, x)
+	r, err := crash.Trace(a.Out, cfg, x)
 	if err != nil {
 		return err
 	}
@@ -202,7 +204,7 @@ func (a *app) crashCase(cfg scope.Config, text, file string) error {
 		}
 	}
 	if r.Violation != "" {
-		return fail(exitMissed, "a promise is broken: %s", r.Violation)
+		return console.Fail(console.Missed, "a promise is broken: %s", r.Violation)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"crypto/sha256"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
@@ -19,12 +20,12 @@ import (
 
 // studyFlags adds the flags of every command that takes a study. File is the name of
 // the file that --json prints.
-func (a *app) studyFlags(c *cobra.Command, q *trials.Study, dry, asJSON *bool, file string) {
-	sourceFlags(c, &q.From)
+func (a app) studyFlags(c *cobra.Command, q *trials.Study, dry, asJSON *bool, file string) {
+	console.SourceFlags(c, &q.From)
 	c.Flags().Lookup("set").Usage = "change one value in every point, before the changes of the study: " +
 		"path.to.key=value (repeatable)"
 	c.Flags().Lookup("seed").Usage = "seed of all random draws; the study's own if not given"
-	placeFlags(c, &q.Place, "folder of the study (default runs/NAME-KEY, KEY from the content)")
+	console.PlaceFlags(c, &q.Place, "folder of the study (default runs/NAME-KEY, KEY from the content)")
 	c.Flags().IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
 	c.Flags().StringVar(&q.Resume, "resume", "", "folder of the same study, stopped by a signal")
 	c.Flags().BoolVar(dry, "dry-run", false, "check the study and print its number of runs, without running it")
@@ -32,9 +33,9 @@ func (a *app) studyFlags(c *cobra.Command, q *trials.Study, dry, asJSON *bool, f
 	farmFlags(c, &q.Bus)
 }
 
-func (a *app) sweepCommand() *cobra.Command {
+func (a app) sweepCommand() *cobra.Command {
 	q := trials.DefaultStudy()
-	q.Program = version()
+	q.Program = console.Version()
 	var dry, asJSON, all bool
 	c := &cobra.Command{
 		Use:   "sweep STUDY.toml",
@@ -56,7 +57,7 @@ written or the broker cannot be reached, 8 a key or right that is missing, 130 o
 		Example: "  flyball sweep docs/studies/step.toml\n  flyball sweep step.toml --listen 127.0.0.1:0\n" +
 			"  flyball sweep step.toml --set governor.law=regulator " +
 			"--out regulated\n  flyball sweep step.toml --resume runs/step-7bncj4skwzhm",
-		Args: exactlyOne("a study"),
+		Args: console.ExactlyOne("a study"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.From.Arg = args[0]
 			if err := q.Validate(); err != nil {
@@ -65,7 +66,7 @@ written or the broker cannot be reached, 8 a key or right that is missing, 130 o
 			if dry {
 				s, _, _, err := q.LoadStudy()
 				if err == nil {
-					fmt.Fprintf(a.out, "%s: %d points, %d runs, study %.12s\n", s.Name, len(s.Points),
+					fmt.Fprintf(a.Out, "%s: %d points, %d runs, study %.12s\n", s.Name, len(s.Points),
 						len(s.Points)*s.Replications, s.ID)
 				}
 				return err
@@ -96,10 +97,10 @@ func busFlags(c *cobra.Command, b *trials.Bus) {
 	f.StringVar(&b.Cert, "bus-cert", "", "PEM file of the certificate of this end")
 	f.StringVar(&b.Key, "bus-key", "", "PEM file of its private key")
 	f.StringVar(&b.NKey, "bus-nkey", "", "file of the seed of an nkey that the broker knows")
-	b.Program = version()
+	b.Program = console.Version()
 }
 
-func (a *app) workerCommand() *cobra.Command {
+func (a app) workerCommand() *cobra.Command {
 	q := trials.Worker{Workers: runtime.GOMAXPROCS(0)}
 	c := &cobra.Command{
 		Use:   "worker --bus URL",
@@ -128,9 +129,9 @@ by a signal.`,
 			}
 			stop := terminal.WatchSignals()
 			defer stop.End()
-			_, err = watched(a, stop, false, q.Do)
+			_, err = console.Watched(a.App, stop, false, q.Do)
 			if err == nil && stop.First() != nil {
-				err = stoppedBy(stop, "; the sweep gives its runs to others")
+				err = console.StoppedBy(stop, "; the sweep gives its runs to others")
 			}
 			return err
 		},
@@ -151,37 +152,37 @@ func onBus(b *trials.Bus) (err error) {
 // buildDigest returns the SHA-256 of this program's file; empty if its version says what it was built from.
 func buildDigest() (string, error) {
 	info, _ := debug.ReadBuildInfo()
-	if b := buildOf(info); b.Revision != "" && !b.Modified {
+	if b := console.BuildOf(info); b.Revision != "" && !b.Modified {
 		return "", nil
 	}
 	name, err := os.Executable()
 	if err != nil {
-		return "", fail(exitEnvironment, "this program: %w", err)
+		return "", console.Fail(console.Environment, "this program: %w", err)
 	}
 	f, err := input.Open(name, input.Program)
 	if err != nil {
-		return "", fail(exitEnvironment, "this program: %w", err)
+		return "", console.Fail(console.Environment, "this program: %w", err)
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", fail(exitEnvironment, "this program: %w", err)
+		return "", console.Fail(console.Environment, "this program: %w", err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func (a *app) sweep(q *trials.Study, asJSON, all bool) error {
-	swept, err := found(a, q.Sweep)
+func (a app) sweep(q *trials.Study, asJSON, all bool) error {
+	swept, err := console.Found(a.App, q.Sweep)
 	if err != nil {
 		return err
 	}
 	swept.Report.All = all
-	return a.tellFolder(swept.Report, swept.Dir, asJSON)
+	return a.TellFolder(swept.Report, swept.Dir, asJSON)
 }
 
-func (a *app) tuneCommand() *cobra.Command {
+func (a app) tuneCommand() *cobra.Command {
 	q := trials.DefaultStudy()
-	q.Program = version()
+	q.Program = console.Version()
 	var dry, asJSON bool
 	c := &cobra.Command{
 		Use:   "tune STUDY.toml",
@@ -207,7 +208,7 @@ a baseline that cannot be compared, 7 the folder cannot be written or the broker
 cannot be reached, 8 a key or right that is missing, 130 or 143 stopped by a signal.`,
 		Example: "  flyball tune docs/studies/tune-quickstart.toml\n  flyball tune mine.toml --set " +
 			"governor.law=regulator --out tuned\n  flyball promote tuned --by ann",
-		Args: exactlyOne("a study"),
+		Args: console.ExactlyOne("a study"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.From.Arg = args[0]
 			if err := q.Validate(); err != nil {
@@ -217,7 +218,7 @@ cannot be reached, 8 a key or right that is missing, 130 or 143 stopped by a sig
 				t, _, _, err := q.LoadTuning()
 				if err == nil {
 					held := 2 * t.Tune.HeldOut.Replications * len(t.Names)
-					fmt.Fprintf(a.out, "%s: %d parameters, at most %d runs to search and %d to judge, study %.12s\n",
+					fmt.Fprintf(a.Out, "%s: %d parameters, at most %d runs to search and %d to judge, study %.12s\n",
 						t.Name, len(t.Parameters), t.Tune.Budget, held, t.ID)
 				}
 				return err
@@ -232,22 +233,22 @@ cannot be reached, 8 a key or right that is missing, 130 or 143 stopped by a sig
 	return c
 }
 
-func (a *app) tune(q *trials.Study, asJSON bool) error {
-	tuned, err := found(a, q.Tune)
+func (a app) tune(q *trials.Study, asJSON bool) error {
+	tuned, err := console.Found(a.App, q.Tune)
 	if err != nil {
 		return err
 	}
-	if err := a.print(tuned.Report, asJSON); err != nil || asJSON {
+	if err := a.Print(tuned.Report, asJSON); err != nil || asJSON {
 		return err
 	}
 	if tuned.Report.HeldOut != nil {
-		fmt.Fprintf(a.out, "Try it: flyball run %s\n", task.Quote(tuned.Dir+"/best/00.toml"))
+		fmt.Fprintf(a.Out, "Try it: flyball run %s\n", task.Quote(tuned.Dir+"/best/00.toml"))
 	}
-	fmt.Fprintf(a.out, "Folder: %s\n", tuned.Dir)
+	fmt.Fprintf(a.Out, "Folder: %s\n", tuned.Dir)
 	return nil
 }
 
-func (a *app) lawsCommand() *cobra.Command {
+func (a app) lawsCommand() *cobra.Command {
 	q := trials.DefaultLaws()
 	var asJSON bool
 	c := &cobra.Command{
@@ -289,16 +290,16 @@ missing, 130 or 143 stopped by a signal.`,
 	f.StringVar(&q.Seed, "seed", "", "seed of all random draws; the scenarios' own if not given")
 	f.IntVar(&q.Replications, "replications", q.Replications, "runs of each law in each trial")
 	f.IntVar(&q.Workers, "jobs", q.Workers, "runs at the same time; changes no result")
-	placeFlags(c, &q.Place, "folder (default runs/laws-KEY, KEY from the content)")
+	console.PlaceFlags(c, &q.Place, "folder (default runs/laws-KEY, KEY from the content)")
 	farmFlags(c, &q.Bus)
 	f.BoolVar(&asJSON, "json", false, "print summary.json instead of tables")
 	return c
 }
 
-func (a *app) laws(q *trials.Laws, asJSON bool) error {
-	tried, err := found(a, q.Do)
+func (a app) laws(q *trials.Laws, asJSON bool) error {
+	tried, err := console.Found(a.App, q.Do)
 	if err != nil {
 		return err
 	}
-	return a.tellFolder(tried.Report, tried.Dir, asJSON)
+	return a.TellFolder(tried.Report, tried.Dir, asJSON)
 }

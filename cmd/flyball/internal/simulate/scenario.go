@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/tomlfile"
@@ -20,7 +21,7 @@ import (
 	"flyball/scenarios/suite"
 )
 
-func (a *app) scenarioCommand() *cobra.Command {
+func (a app) scenarioCommand() *cobra.Command {
 	var asJSON, whole, resolved bool
 	list := &cobra.Command{
 		Use: "list", Short: "List the built-in scenarios", Args: cobra.NoArgs,
@@ -31,9 +32,9 @@ scenario show prints the rest.`,
 	list.Flags().BoolVar(&whole, "suite", false, "also the suite of disturbances that flyball laws tries governors on")
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema scenarios)")
 	show := &cobra.Command{
-		Use: "show SCENARIO", Short: "Print a scenario", Args: exactlyOne("a scenario"),
+		Use: "show SCENARIO", Short: "Print a scenario", Args: console.ExactlyOne("a scenario"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, text, err := a.load(args[0])
+			s, text, err := a.Load(args[0])
 			if err != nil {
 				return err
 			}
@@ -44,7 +45,7 @@ scenario show prints the rest.`,
 			if first, rest, ok := bytes.Cut(text, []byte("\n")); ok && bytes.HasPrefix(first, []byte("#:schema")) {
 				text = rest
 			}
-			_, err = a.out.Write(text)
+			_, err = a.Out.Write(text)
 			return err
 		},
 	}
@@ -52,7 +53,7 @@ scenario show prints the rest.`,
 	schema := &cobra.Command{
 		Use: "schema", Short: "Print the JSON Schema of scenario files", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := a.out.Write(scenarios.Schema())
+			_, err := a.Out.Write(scenarios.Schema())
 			return err
 		},
 	}
@@ -65,7 +66,7 @@ scenario show prints the rest.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fail(exitUsage, "scenario: got %q, want list, show, schema or metrics", args[0])
+				return console.Fail(console.Usage, "scenario: got %q, want list, show, schema or metrics", args[0])
 			}
 			return c.Help()
 		}}
@@ -76,9 +77,9 @@ scenario show prints the rest.`,
 // width of what is listed, in columns.
 const width = 100
 
-// scenarioList is what scenario list --json prints.
-type scenarioList struct {
-	head
+// ScenarioList is what scenario list --json prints.
+type ScenarioList struct {
+	console.Head
 	Scenarios []listedScenario `json:"scenarios"`
 }
 
@@ -87,17 +88,17 @@ type listedScenario struct {
 	About string `json:"about"`
 }
 
-func (a *app) listScenarios(whole, asJSON bool) error {
+func (a app) listScenarios(whole, asJSON bool) error {
 	names := scenarios.Names()
 	if whole {
 		for _, d := range suite.All() {
 			names = append(names, d.Name)
 		}
 	}
-	all := scenarioList{head: headOf("scenarios")}
+	all := ScenarioList{Head: console.HeadOf("scenarios")}
 	longest := 0
 	for _, name := range names {
-		s, _, err := a.load(name)
+		s, _, err := a.Load(name)
 		if err != nil {
 			return err
 		}
@@ -105,14 +106,14 @@ func (a *app) listScenarios(whole, asJSON bool) error {
 		longest = max(longest, len(name))
 	}
 	if asJSON {
-		return a.printJSON(all)
+		return a.PrintJSON(all)
 	}
 	for _, s := range all.Scenarios {
 		first, _, _ := strings.Cut(s.About, ". ")
-		fmt.Fprintf(a.out, "%-*s  %s\n", longest, s.Name, cutTo(strings.TrimSuffix(first, "."), width-longest-2))
+		fmt.Fprintf(a.Out, "%-*s  %s\n", longest, s.Name, cutTo(strings.TrimSuffix(first, "."), width-longest-2))
 	}
 	if !whole {
-		fmt.Fprintf(a.out, "\n%d more with --suite: the disturbances that flyball laws tries governors on\n",
+		fmt.Fprintf(a.Out, "\n%d more with --suite: the disturbances that flyball laws tries governors on\n",
 			len(suite.All()))
 	}
 	return nil
@@ -126,9 +127,9 @@ func cutTo(sentence string, width int) string {
 	return format.Wrap(sentence, width-len(" ..."))[0] + " ..."
 }
 
-// metricList is what scenario metrics --json prints.
-type metricList struct {
-	head
+// MetricList is what scenario metrics --json prints.
+type MetricList struct {
+	console.Head
 	Metrics []listedMetric `json:"metrics"`
 }
 
@@ -140,27 +141,27 @@ type listedMetric struct {
 	Better string `json:"better"`
 }
 
-func (a *app) listMetrics(asJSON bool) error {
-	all := metricList{head: headOf("metrics")}
+func (a app) listMetrics(asJSON bool) error {
+	all := MetricList{Head: console.HeadOf("metrics")}
 	longest := 0
 	for _, m := range measure.Metrics() {
 		all.Metrics = append(all.Metrics, listedMetric{m.Name, m.Unit, m.Doc, m.Better()})
 		longest = max(longest, len(m.Name))
 	}
 	if asJSON {
-		return a.printJSON(all)
+		return a.PrintJSON(all)
 	}
 	for _, m := range all.Metrics {
 		name := m.Name
 		for _, line := range format.Wrap(m.Doc+"; better: "+m.Better, width-longest-2) {
-			fmt.Fprintf(a.out, "%-*s  %s\n", longest, name, line)
+			fmt.Fprintf(a.Out, "%-*s  %s\n", longest, name, line)
 			name = ""
 		}
 	}
 	return nil
 }
 
-func (a *app) validateCommand() *cobra.Command {
+func (a app) validateCommand() *cobra.Command {
 	var sets []string
 	var asJSON bool
 	c := &cobra.Command{
@@ -171,7 +172,7 @@ input. Every problem is reported as file:line:col: key: message. Exit code 3 if
 there is any.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return fail(exitUsage, "validate: got no scenario, want at least one")
+				return console.Fail(console.Usage, "validate: got no scenario, want at least one")
 			}
 			return a.validate(args, sets, asJSON)
 		},
@@ -181,9 +182,9 @@ there is any.`,
 	return c
 }
 
-// validation is what validate --json prints.
-type validation struct {
-	head
+// Validation is what validate --json prints.
+type Validation struct {
+	console.Head
 	Valid     bool        `json:"valid"`     // every scenario is
 	Scenarios []validated `json:"scenarios"` // in the order of the arguments
 }
@@ -195,11 +196,11 @@ type validated struct {
 	Problems   []tomlfile.Problem `json:"problems"`              // none if it is valid
 }
 
-func (a *app) validate(args, sets []string, asJSON bool) error {
+func (a app) validate(args, sets []string, asJSON bool) error {
 	bad := 0
-	all := validation{head: headOf("validation")}
+	all := Validation{Head: console.HeadOf("validation")}
 	for _, arg := range args {
-		s, _, err := a.load(arg, sets...)
+		s, _, err := a.Load(arg, sets...)
 		one := validated{Scenario: arg, Valid: err == nil, Problems: []tomlfile.Problem{}}
 		line := ""
 		if err == nil {
@@ -216,21 +217,21 @@ func (a *app) validate(args, sets []string, asJSON bool) error {
 		}
 		all.Scenarios = append(all.Scenarios, one)
 		if !asJSON {
-			fmt.Fprintln(a.out, line)
+			fmt.Fprintln(a.Out, line)
 		}
 	}
 	if all.Valid = bad == 0; asJSON {
-		if err := a.printJSON(all); err != nil {
+		if err := a.PrintJSON(all); err != nil {
 			return err
 		}
 	}
 	if bad > 0 {
-		return fail(exitInvalid, "%d of %d scenarios invalid", bad, len(args))
+		return console.Fail(console.Invalid, "%d of %d scenarios invalid", bad, len(args))
 	}
 	return nil
 }
 
-func (a *app) initCommand() *cobra.Command {
+func (a app) initCommand() *cobra.Command {
 	q := task.Init{Draft: draft.Default()}
 	c := &cobra.Command{
 		Use:   "init",
@@ -254,8 +255,8 @@ Exit codes: 0 written, 2 usage, 7 a file that cannot be written.`,
 				q.Out = ""
 			}
 			var asks bool
-			if q.Draft.Command, asks = commandLine(c); asks && terminal.Is(a.in) {
-				if err := q.Ask(a.in, a.errout); err != nil {
+			if q.Draft.Command, asks = commandLine(c); asks && terminal.Is(a.In) {
+				if err := q.Ask(a.In, a.ErrOut); err != nil {
 					return err
 				}
 				q.Draft.Command = ""
@@ -265,10 +266,10 @@ Exit codes: 0 written, 2 usage, 7 a file that cannot be written.`,
 				return err
 			}
 			if q.Out == "" {
-				_, err = a.out.Write(text)
+				_, err = a.Out.Write(text)
 				return err
 			}
-			fmt.Fprintf(a.out, "%s: written\nNext: flyball validate %[1]s, flyball run %[1]s, flyball ask %[1]s\n",
+			fmt.Fprintf(a.Out, "%s: written\nNext: flyball validate %[1]s, flyball run %[1]s, flyball ask %[1]s\n",
 				task.Quote(q.Out))
 			return nil
 		},

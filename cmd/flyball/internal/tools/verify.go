@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"encoding/json"
@@ -8,11 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/sim/verify"
 )
 
-func (a *app) verifyCommand() *cobra.Command {
+func (a app) verifyCommand() *cobra.Command {
 	o := verify.Options{}
 	var list, asJSON bool
 	c := &cobra.Command{
@@ -27,7 +28,7 @@ Exit codes: 0 all rows inside their intervals, 2 usage, 4 a row outside.`,
 		Example: "  flyball verify\n  flyball verify --only mm1,erlang-b --seed 7",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fail(exitUsage, "verify: got %q, want --only %s", args[0], strings.Join(args, ","))
+				return console.Fail(console.Usage, "verify: got %q, want --only %s", args[0], strings.Join(args, ","))
 			}
 			return nil
 		},
@@ -47,22 +48,22 @@ Exit codes: 0 all rows inside their intervals, 2 usage, 4 a row outside.`,
 	return c
 }
 
-func (a *app) verify(o verify.Options, asJSON bool) error {
+func (a app) verify(o verify.Options, asJSON bool) error {
 	if err := task.CheckWorkers(o.Workers); err != nil {
 		return err
 	}
-	a.replay = fmt.Sprintf("flyball verify --seed %d", o.Seed)
-	bar := a.display().Start("verify")
+	a.Replay = fmt.Sprintf("flyball verify --seed %d", o.Seed)
+	bar := a.Display().Start("verify")
 	o.Progress = func(done, total uint64) { bar.At(task.Event{Done: done, Total: total}) }
 	rows, err := verify.Run(o)
 	bar.End()
 	if err != nil {
-		return fail(exitUsage, "--only: %w", err)
+		return console.Fail(console.Usage, "--only: %w", err)
 	}
 	if asJSON {
-		err = verify.JSON(a.out, o.Seed, rows)
+		err = verify.JSON(a.Out, o.Seed, rows)
 	} else {
-		err = verify.Text(a.out, o.Seed, rows, a.colored())
+		err = verify.Text(a.Out, o.Seed, rows, a.Colored())
 	}
 	if err != nil {
 		return err
@@ -77,27 +78,28 @@ func disproved(rows []verify.Row) error {
 	if outside == nil {
 		return nil
 	}
-	return fail(exitMissed, "%d of %d rows outside: %s", len(outside), len(rows), strings.Join(outside, "; "))
+	return console.Fail(console.Missed,
+		"%d of %d rows outside: %s", len(outside), len(rows), strings.Join(outside, "; "))
 }
 
-// modelList is what verify --list --json prints.
-type modelList struct {
-	head
+// ModelList is what verify --list --json prints.
+type ModelList struct {
+	console.Head
 	Models []verify.Model `json:"models"` // in the order of their rows
 }
 
-func (a *app) listModels(asJSON bool) error {
+func (a app) listModels(asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(a.out)
+		enc := json.NewEncoder(a.Out)
 		enc.SetIndent("", "  ")
-		return enc.Encode(modelList{headOf("verify-models"), verify.Models()})
+		return enc.Encode(ModelList{console.HeadOf("verify-models"), verify.Models()})
 	}
 	for _, m := range verify.Models() {
 		only := ""
 		if m.Full {
 			only = " (--full)"
 		}
-		fmt.Fprintf(a.out, "%-12s %2d  %s%s\n", m.Name, m.Rows, m.About, only)
+		fmt.Fprintf(a.Out, "%-12s %2d  %s%s\n", m.Name, m.Rows, m.About, only)
 	}
 	return nil
 }

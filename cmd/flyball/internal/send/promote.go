@@ -1,4 +1,4 @@
-package main
+package send
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/internal/conf"
 	"flyball/internal/tabular"
@@ -16,9 +17,9 @@ import (
 	"flyball/realrun/promotion"
 )
 
-func (a *app) promoteCommand() *cobra.Command {
+func (a app) promoteCommand() *cobra.Command {
 	q := promote.Default()
-	q.Revision = version()
+	q.Revision = console.Version()
 	var lasts, head, system string
 	var check, asJSON bool
 	c := &cobra.Command{
@@ -56,20 +57,23 @@ force.`,
 		Args: func(c *cobra.Command, args []string) (err error) {
 			switch {
 			case system != "" && !slices.Contains(promotion.Systems(), system):
-				return fail(exitUsage, "--export: got %q, want %s%s", system, strings.Join(promotion.Systems(), " or "),
+				return console.Fail(console.Usage,
+					"--export: got %q, want %s%s", system, strings.Join(promotion.Systems(), " or "),
 					conf.DidYouMean(system, promotion.Systems()))
 			case system != "" && (check || len(args) > 0):
-				return fail(exitUsage, "promote --export: got --check or a folder too, want neither: it exports the "+
-					"record in force")
+				return console.Fail(console.Usage,
+					"promote --export: got --check or a folder too, want neither: it exports the "+
+						"record in force")
 			case asJSON && !check:
-				return fail(exitUsage, "promote: got --json, want --check with it")
+				return console.Fail(console.Usage, "promote: got --json, want --check with it")
 			case check && len(args) > 0:
-				return fail(exitUsage, "promote --check: got %q, want no folder", args[0])
+				return console.Fail(console.Usage, "promote --check: got %q, want no folder", args[0])
 			case !check && system == "" && len(args) != 1:
-				return fail(exitUsage, "promote: got %d arguments, want one: the folder of a run", len(args))
+				return console.Fail(console.Usage,
+					"promote: got %d arguments, want one: the folder of a run", len(args))
 			case c.Flags().Changed("head"): // an empty head is refused
 				if q.Records.Head, err = promotion.ParseHead(head); err != nil {
-					return fail(exitUsage, "--head: %w", err)
+					return console.Fail(console.Usage, "--head: %w", err)
 				}
 			}
 			return nil
@@ -83,7 +87,7 @@ force.`,
 			}
 			span, err := vt.ParseSpan(lasts)
 			if err != nil {
-				return fail(exitUsage, "--for: %w", err)
+				return console.Fail(console.Usage, "--for: %w", err)
 			}
 			q.Dir, q.Lasts = args[0], time.Duration(span)
 			return a.promote(&q)
@@ -104,51 +108,51 @@ force.`,
 	return c
 }
 
-func (a *app) promote(q *promote.Add) error {
+func (a app) promote(q *promote.Add) error {
 	out, err := q.Do()
 	if err != nil {
 		return err
 	}
 	r := out.Record
-	fmt.Fprintf(a.out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
+	fmt.Fprintf(a.Out, "Promotion %d in %s: law %s of %s, shown by %d replications of seed %d, until %s.\n",
 		r.Number, q.Records.File, out.Law, r.Shown.Scenario, r.Shown.Replications, r.Shown.Seed,
 		r.Expires.Format(time.RFC3339))
-	fmt.Fprintf(a.out, "Its record has SHA-256 %s\n", r.Sum)
+	fmt.Fprintf(a.Out, "Its record has SHA-256 %s\n", r.Sum)
 	return nil
 }
 
 // exportPromotion prints shaping for another mail system from the record in force.
-func (a *app) exportPromotion(from promote.Records, now time.Time, system string) error {
+func (a app) exportPromotion(from promote.Records, now time.Time, system string) error {
 	_, current, p, err := from.Read(now)
 	if err != nil {
 		return err
 	}
-	_, err = a.out.Write(promotion.Export(system, current, p))
+	_, err = a.Out.Write(promotion.Export(system, current, p))
 	return err
 }
 
-// promotions is what promote --check --json prints of a chain that is whole.
-type promotions struct {
-	head
+// Promotions is what promote --check --json prints of a chain that is whole.
+type Promotions struct {
+	console.Head
 	Records []promotion.Record `json:"records"`           // the first one first
 	InForce *int               `json:"in_force"`          // number of the record in force; null if none is
 	Refused string             `json:"refused,omitempty"` // why none is in force
 }
 
 // checkPromotions reads a chain of records and prints what is in force.
-func (a *app) checkPromotions(from promote.Records, now time.Time, asJSON bool) error {
+func (a app) checkPromotions(from promote.Records, now time.Time, asJSON bool) error {
 	all, current, p, wrong := from.Read(now)
 	if all == nil && wrong != nil {
 		return wrong
 	}
 	if asJSON {
-		file := promotions{head: headOf("promotions"), Records: all}
+		file := Promotions{Head: console.HeadOf("promotions"), Records: all}
 		if wrong == nil {
 			file.InForce = &current.Number
 		} else {
 			file.Refused = wrong.Error()
 		}
-		return errors.Join(a.printJSON(file), wrong)
+		return errors.Join(a.PrintJSON(file), wrong)
 	}
 	var rows [][]string
 	for _, r := range all {
@@ -157,15 +161,15 @@ func (a *app) checkPromotions(from promote.Records, now time.Time, asJSON bool) 
 	}
 	titles := []string{"no.", "promoted", "expires", "by", "scenario", "replications", "note"}
 	isText := func(column int) bool { return column != 0 && column != 5 }
-	if err := tabular.Write(a.out, titles, rows, isText); err != nil {
+	if err := tabular.Write(a.Out, titles, rows, isText); err != nil {
 		return err
 	}
 	if n := len(all); n > 0 {
-		fmt.Fprintf(a.out, "\nThe chain is whole. Its last record has SHA-256 %s\n", all[n-1].Sum)
+		fmt.Fprintf(a.Out, "\nThe chain is whole. Its last record has SHA-256 %s\n", all[n-1].Sum)
 	}
 	if wrong != nil {
 		return wrong
 	}
-	fmt.Fprintf(a.out, "In force is promotion %d:\n\n%s", current.Number, p.TOML())
+	fmt.Fprintf(a.Out, "In force is promotion %d:\n\n%s", current.Number, p.TOML())
 	return nil
 }

@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/reports/checklist"
 	"flyball/reports/ensemble"
@@ -15,7 +16,7 @@ import (
 	"flyball/scenarios"
 )
 
-func (a *app) reportCommand() *cobra.Command {
+func (a app) reportCommand() *cobra.Command {
 	var asJSON, checklist bool
 	c := &cobra.Command{
 		Use:   "report FOLDER",
@@ -31,10 +32,10 @@ Exit codes: 0 printed, whatever the result was, 2 usage, 3 not a run folder, or
 changed.`,
 		Example: "  flyball report runs/quickstart-7bncj4skwzhm\n  flyball report --checklist " +
 			"runs/quickstart-7bncj4skwzhm > checklist.md",
-		Args: exactlyOne("a run folder"),
+		Args: console.ExactlyOne("a run folder"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if asJSON && checklist {
-				return fail(exitUsage, "report: got --json and --checklist, want one of them")
+				return console.Fail(console.Usage, "report: got --json and --checklist, want one of them")
 			}
 			return a.printAgain(args[0], asJSON, checklist)
 		},
@@ -44,37 +45,37 @@ changed.`,
 	return c
 }
 
-func (a *app) printAgain(dir string, asJSON, asChecklist bool) error {
+func (a app) printAgain(dir string, asJSON, asChecklist bool) error {
 	if err := task.WrongFile(dir); err != nil {
 		return err
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return fail(exitUsage, "report: %w", err)
+		return console.Fail(console.Usage, "report: %w", err)
 	}
 	r, x, err := reopen(dir)
 	if err != nil {
-		return exit{exitInvalid, err}
+		return console.Fail(console.Invalid, "%w", err)
 	}
 	if asChecklist {
 		s, err := scenarios.Load(dir+"/scenario.resolved.toml", x.ResolvedTOML, nil)
 		if err != nil {
-			return exit{exitInvalid, err}
+			return console.Fail(console.Invalid, "%w", err)
 		}
-		_, err = a.out.Write(checklistOf(r, s))
+		_, err = a.Out.Write(checklistOf(r, s))
 		return err
 	}
-	return a.tellFolder(r, dir, asJSON)
+	return a.TellFolder(r, dir, asJSON)
 }
 
 // checklistOf fills the checklist of a run, or of an ensemble.
-func checklistOf(r printable, s *scenarios.Scenario) []byte {
+func checklistOf(r console.Printable, s *scenarios.Scenario) []byte {
 	if e, ok := r.(*ensemble.Report); ok {
 		return checklist.OfEnsemble(e, s)
 	}
 	return checklist.OfRun(r.(*run.Report), s)
 }
 
-func reopen(dir string) (printable, run.Extra, error) {
+func reopen(dir string) (console.Printable, run.Extra, error) {
 	n, err := folder.Replications(dir)
 	switch {
 	case err != nil:

@@ -1,4 +1,4 @@
-package main
+package send
 
 import (
 	"encoding/json"
@@ -7,12 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/status"
 	"flyball/cmd/flyball/internal/terminal"
 )
 
 // controlCommands returns the commands that ask the run of realrun --state DIR, or change it, from another terminal.
-func (a *app) controlCommands() (all []*cobra.Command) {
+func (a app) controlCommands() (all []*cobra.Command) {
 	for _, v := range []struct{ name, short, long string }{
 		{"status", "Print how far the mailing in a folder is", "Print how far the mailing in the folder of realrun " +
 			"--state is: what the run that uses\nit reports or, without one, what its journal has."},
@@ -24,7 +25,7 @@ func (a *app) controlCommands() (all []*cobra.Command) {
 			"is sent, and the\nreplies to those that are sent are waited for. realrun --resume goes on."},
 	} {
 		var asJSON bool
-		c := &cobra.Command{Use: v.name + " DIR", Short: v.short, Long: v.long, Args: exactlyOne("a folder"),
+		c := &cobra.Command{Use: v.name + " DIR", Short: v.short, Long: v.long, Args: console.ExactlyOne("a folder"),
 			RunE: func(c *cobra.Command, args []string) error {
 				s, err := (&status.Control{Dir: args[0], Request: v.name}).Do(c.Context())
 				if err != nil {
@@ -38,14 +39,14 @@ func (a *app) controlCommands() (all []*cobra.Command) {
 	return append(all, a.topCommand())
 }
 
-func (a *app) printStatus(s *status.Status, asJSON bool) error {
+func (a app) printStatus(s *status.Status, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(a.out)
+		enc := json.NewEncoder(a.Out)
 		enc.SetIndent("", "  ")
 		return enc.Encode(s)
 	}
 	for _, line := range s.Text() {
-		if _, err := fmt.Fprintln(a.out, line); err != nil {
+		if _, err := fmt.Fprintln(a.Out, line); err != nil {
 			return err
 		}
 	}
@@ -53,8 +54,9 @@ func (a *app) printStatus(s *status.Status, asJSON bool) error {
 }
 
 // topCommand returns the command that shows a run until it ends.
-func (a *app) topCommand() *cobra.Command {
-	return &cobra.Command{Use: "top DIR", Short: "Show how far a run is, every second", Args: exactlyOne("a folder"),
+func (a app) topCommand() *cobra.Command {
+	return &cobra.Command{Use: "top DIR", Short: "Show how far a run is, every second",
+		Args: console.ExactlyOne("a folder"),
 		Long: "Show how far the mailing in the folder of realrun --state is, every second, until its run ends.",
 		RunE: func(_ *cobra.Command, args []string) error {
 			stop := terminal.WatchSignals()
@@ -66,8 +68,8 @@ func (a *app) topCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if terminal.Is(a.stdout) {
-					fmt.Fprint(a.out, "\x1b[H\x1b[2J") // from the top of an empty screen
+				if terminal.Is(a.Stdout) {
+					fmt.Fprint(a.Out, "\x1b[H\x1b[2J") // from the top of an empty screen
 				}
 				if err := a.printStatus(s, false); err != nil || s.State == "stopped" {
 					return err

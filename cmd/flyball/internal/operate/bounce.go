@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"fmt"
@@ -7,12 +7,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/bounces"
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/vt"
 	"flyball/realrun/inbound"
 )
 
-func (a *app) bounceCommand() *cobra.Command {
+func (a app) bounceCommand() *cobra.Command {
 	var q bounces.Read
 	var asJSON bool
 	read := &cobra.Command{
@@ -36,7 +37,7 @@ Exit codes: 0 read, 2 usage, 3 a file or labels that are refused.`,
 			"  flyball bounce read mail --labels labels.tsv",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return fail(exitUsage, "read: got no argument, want files or folders of returned mail")
+				return console.Fail(console.Usage, "read: got no argument, want files or folders of returned mail")
 			}
 			return nil
 		},
@@ -46,7 +47,7 @@ Exit codes: 0 read, 2 usage, 3 a file or labels that are refused.`,
 			if err != nil {
 				return err
 			}
-			return a.print(f, asJSON)
+			return a.Print(f, asJSON)
 		},
 	}
 	f := read.Flags()
@@ -57,7 +58,7 @@ Exit codes: 0 read, 2 usage, 3 a file or labels that are refused.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fail(exitUsage, "bounce: got %q, want read, serve or show", args[0])
+				return console.Fail(console.Usage, "bounce: got %q, want read, serve or show", args[0])
 			}
 			return c.Help()
 		}}
@@ -65,7 +66,7 @@ Exit codes: 0 read, 2 usage, 3 a file or labels that are refused.`,
 	return c
 }
 
-func (a *app) bounceServeCommand() *cobra.Command {
+func (a app) bounceServeCommand() *cobra.Command {
 	q := bounces.Serve{Expire: 30 * vt.Day, Forget: 90 * vt.Day, Keep: 30 * vt.Day}
 	c := &cobra.Command{
 		Use:   "serve --state DIR --mailing DIR",
@@ -93,7 +94,7 @@ disk that fails, 8 an address that is not on loopback.`,
 			print := func(format string, args ...any) {
 				lock.Lock()
 				defer lock.Unlock()
-				fmt.Fprintln(a.stdout, terminal.Printable(fmt.Sprintf(format, args...)))
+				fmt.Fprintln(a.Stdout, terminal.Printable(fmt.Sprintf(format, args...)))
 			}
 			q.Begun = func(addr string) { print("Listens on %s", addr) }
 			q.Tell = func(e inbound.Event) {
@@ -110,15 +111,15 @@ disk that fails, 8 an address that is not on loopback.`,
 	f.IntVar(&q.Hard, "hard", 2, "returned mails of a dead address that purge a recipient")
 	f.IntVar(&q.Soft, "soft", 0, "other returned mails that purge a recipient; 0: none do")
 	f.IntVar(&q.Pause, "pause", 0, "returned mails of dead addresses that pause a mailing; 0: none do")
-	f.Var(span{&q.Expire}, "expire", "time after the date of a mailing after which "+
+	f.Var(console.Span(&q.Expire), "expire", "time after the date of a mailing after which "+
 		"its return paths have no effect")
-	f.Var(span{&q.Forget}, "forget", "time after the last returned mail of a recipient "+
+	f.Var(console.Span(&q.Forget), "forget", "time after the last returned mail of a recipient "+
 		"after which all are forgotten")
-	f.Var(span{&q.Keep}, "keep", "how long messages are kept, so that a person can see why")
+	f.Var(console.Span(&q.Keep), "keep", "how long messages are kept, so that a person can see why")
 	return c
 }
 
-func (a *app) bounceShowCommand() *cobra.Command {
+func (a app) bounceShowCommand() *cobra.Command {
 	var dir string
 	var asJSON bool
 	c := &cobra.Command{
@@ -132,13 +133,13 @@ Exit codes: 0 shown, 2 usage, 3 a folder that is damaged.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if dir == "" {
-				return fail(exitUsage, "--state: got none, want the folder that keeps what was returned")
+				return console.Fail(console.Usage, "--state: got none, want the folder that keeps what was returned")
 			}
 			k, err := bounces.Show(dir)
 			if err != nil {
 				return err
 			}
-			return a.print(k, asJSON)
+			return a.Print(k, asJSON)
 		},
 	}
 	c.Flags().StringVar(&dir, "state", "", "folder of flyball bounce serve")

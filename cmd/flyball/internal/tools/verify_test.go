@@ -1,9 +1,10 @@
-package main
+package tools
 
 import (
 	"errors"
 	"testing"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/sim/verify"
 )
 
@@ -12,8 +13,8 @@ func TestRowsOutsideAreMissed(t *testing.T) {
 	if err := disproved(rows[:1]); err != nil {
 		t.Error(err)
 	}
-	var e exit
-	if err := disproved(rows); !errors.As(err, &e) || e.code != exitMissed ||
+	var e console.Exit
+	if err := disproved(rows); !errors.As(err, &e) || e.Code != console.Missed ||
 		err.Error() != "1 of 2 rows outside: lag: period" {
 		t.Errorf("%v", err)
 	}

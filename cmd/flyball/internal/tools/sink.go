@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"fmt"
@@ -6,12 +6,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/fault"
 )
 
-func (a *app) sinkCommand() *cobra.Command {
+func (a app) sinkCommand() *cobra.Command {
 	q := live.Sink{}
 	c := &cobra.Command{
 		Use:   "sink --script FILE",
@@ -48,15 +49,17 @@ Exit codes: 0 done, 2 usage, 3 an invalid script, 7 a port that is taken.`,
 		RunE: func(_ *cobra.Command, _ []string) error {
 			switch {
 			case q.Script == "":
-				return fail(exitUsage, "sink: got no --script, want the file of one")
+				return console.Fail(console.Usage, "sink: got no --script, want the file of one")
 			case q.Port < 0 || q.Port > 65_000:
-				return fail(exitUsage, "--port: got %d, want 1 to 65000, or 0 for free ones", q.Port)
+				return console.Fail(console.Usage, "--port: got %d, want 1 to 65000, or 0 for free ones", q.Port)
 			case q.Names < 0 || q.Names > 65_535:
-				return fail(exitUsage, "--names-port: got %d, want 1 to 65535, or 0 for a free one", q.Names)
+				return console.Fail(console.Usage,
+					"--names-port: got %d, want 1 to 65535, or 0 for a free one", q.Names)
 			case !(q.Scale >= 1 && q.Scale <= 100_000):
-				return fail(exitUsage, "--time-scale: got %g, want 1 to 100000", q.Scale)
+				return console.Fail(console.Usage, "--time-scale: got %g, want 1 to 100000", q.Scale)
 			case q.Sessions < 0:
-				return fail(exitUsage, "--sessions: got %d, want 1 or more, or 0 for any number", q.Sessions)
+				return console.Fail(console.Usage,
+					"--sessions: got %d, want 1 or more, or 0 for any number", q.Sessions)
 			}
 			stop := terminal.WatchSignals()
 			defer stop.End()
@@ -64,7 +67,7 @@ Exit codes: 0 done, 2 usage, 3 an invalid script, 7 a port that is taken.`,
 			print := func(format string, args ...any) {
 				lock.Lock()
 				defer lock.Unlock()
-				fmt.Fprintf(a.stdout, format+"\n", args...)
+				fmt.Fprintf(a.Stdout, format+"\n", args...)
 			}
 			q.Heard = func(line string) { print("%s", terminal.Printable(line)) }
 			q.Begun = func(s *fault.Script, hosts []string, names string) {

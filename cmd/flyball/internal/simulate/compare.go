@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/trials"
 	"flyball/internal/durable"
@@ -16,13 +17,13 @@ import (
 
 // compareOutput is where the result of a comparison goes.
 type compareOutput struct {
-	output
+	console.Output
 	junit, markdown string
 	annotate        bool
 	record          string // folder
 }
 
-func (a *app) compareCommand() *cobra.Command {
+func (a app) compareCommand() *cobra.Command {
 	q := trials.DefaultCompare()
 	var to compareOutput
 	c := &cobra.Command{
@@ -76,7 +77,7 @@ BASE that cannot be compared, 6 an inconclusive gate, 130 or 143 stopped by a si
 			"  flyball compare --record runs/base --quick\n  flyball compare runs/base set: --gate --quick",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 && (to.record == "" || len(args) > 1) {
-				return fail(exitUsage, "compare: got %d arguments, want BASE and NEW", len(args))
+				return console.Fail(console.Usage, "compare: got %d arguments, want BASE and NEW", len(args))
 			}
 			return nil
 		},
@@ -111,21 +112,21 @@ BASE that cannot be compared, 6 an inconclusive gate, 130 or 143 stopped by a si
 	f.StringVar(&to.markdown, "markdown", "", "write the comparison to this file as Markdown")
 	f.BoolVar(&to.annotate, "annotations", false,
 		"print GitHub annotations of the gate (default if GITHUB_ACTIONS=true)")
-	placeFlags(c, &to.Place, "folder (default runs/compare-KEY, KEY from the content)")
-	f.BoolVar(&to.json, "json", false, "print summary.json instead of tables")
+	console.PlaceFlags(c, &to.Place, "folder (default runs/compare-KEY, KEY from the content)")
+	f.BoolVar(&to.JSON, "json", false, "print summary.json instead of tables")
 	return c
 }
 
-func (a *app) compare(q *trials.Compare, to *compareOutput, given func(string) bool) error {
+func (a app) compare(q *trials.Compare, to *compareOutput, given func(string) bool) error {
 	if !q.Gate && (given("junit") || given("annotations")) {
 		return trials.ErrNoGate
 	}
 	for _, file := range [][2]string{{"--junit", to.junit}, {"--markdown", to.markdown}} {
 		if err := hasPlace(file[1]); err != nil {
-			return fail(exitEnvironment, "%s: %w", file[0], err)
+			return console.Fail(console.Environment, "%s: %w", file[0], err)
 		}
 	}
-	compared, err := found(a, q.Do)
+	compared, err := console.Found(a.App, q.Do)
 	switch {
 	case err != nil:
 		return err
@@ -133,7 +134,7 @@ func (a *app) compare(q *trials.Compare, to *compareOutput, given func(string) b
 		if err := writeVerdict(compared.Report, to); err != nil {
 			return err
 		}
-		return fail(exitRegression, "%s\n%w", compared.Report.Verdict.Answer(), compared.Nothing)
+		return console.Fail(console.Regression, "%s\n%w", compared.Report.Verdict.Answer(), compared.Nothing)
 	}
 	if err := a.tell(compared, to); err != nil || !q.Gate {
 		return err
@@ -142,11 +143,11 @@ func (a *app) compare(q *trials.Compare, to *compareOutput, given func(string) b
 }
 
 // record makes the runs of one side and keeps them.
-func (a *app) record(q *trials.Compare, to *compareOutput, args []string, given func(string) bool) error {
+func (a app) record(q *trials.Compare, to *compareOutput, args []string, given func(string) bool) error {
 	for _, name := range []string{"gate", "strict", "allow-inconclusive", "allow-missing", "margin", "of", "unlike",
 		"junit", "markdown", "annotations", "out", "json"} {
 		if given(name) {
-			return fail(exitUsage, "--%s: got --record too, which compares nothing: want one of them", name)
+			return console.Fail(console.Usage, "--%s: got --record too, which compares nothing: want one of them", name)
 		}
 	}
 	q.Base, q.Place = "set:", to.Place
@@ -157,46 +158,46 @@ func (a *app) record(q *trials.Compare, to *compareOutput, args []string, given 
 	if !given("replications") {
 		q.Pairs = trials.RecordedRuns(q.Quick)
 	}
-	done, err := found(a, q.Record)
+	done, err := console.Found(a.App, q.Record)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.out, "Recorded %d runs of each of %d scenarios: %s\n", done.Runs, len(done.Names),
+	fmt.Fprintf(a.Out, "Recorded %d runs of each of %d scenarios: %s\n", done.Runs, len(done.Names),
 		strings.Join(done.Names, ", "))
-	fmt.Fprintf(a.out, "Hold another revision against them: flyball compare %s set: --gate\nFolder: %s\n",
+	fmt.Fprintf(a.Out, "Hold another revision against them: flyball compare %s set: --gate\nFolder: %s\n",
 		task.Quote(done.Dir), done.Dir)
 	return nil
 }
 
 // tell prints the comparison and writes its folder and its Markdown.
-func (a *app) tell(found *trials.Compared, to *compareOutput) error {
-	if err := a.print(found.Report, to.json); err != nil {
+func (a app) tell(found *trials.Compared, to *compareOutput) error {
+	if err := a.Print(found.Report, to.JSON); err != nil {
 		return err
 	}
 	if err := found.Write(); err != nil {
 		return err
 	}
-	if !to.json {
-		fmt.Fprintf(a.out, "Run it again: %s\nFolder: %s\n", found.Replay, found.Dir)
+	if !to.JSON {
+		fmt.Fprintf(a.Out, "Run it again: %s\nFolder: %s\n", found.Replay, found.Dir)
 	}
 	if to.markdown != "" {
 		if err := durable.Write(to.markdown, found.Report.Markdown()); err != nil {
-			return fail(exitEnvironment, "--markdown: %w", err)
+			return console.Fail(console.Environment, "--markdown: %w", err)
 		}
 	}
 	return nil
 }
 
 // judge writes the verdict of a gate and decides the exit code.
-func (a *app) judge(made *trials.Compared, to *compareOutput) error {
+func (a app) judge(made *trials.Compared, to *compareOutput) error {
 	found := made.Report
 	if err := writeVerdict(found, to); err != nil {
 		return err
 	}
 	if to.annotate || os.Getenv("GITHUB_ACTIONS") == "true" {
-		notes := a.out
-		if to.json {
-			notes = a.errout
+		notes := a.Out
+		if to.JSON {
+			notes = a.ErrOut
 		}
 		fmt.Fprint(notes, found.Annotations())
 	}
@@ -213,9 +214,9 @@ func (a *app) judge(made *trials.Compared, to *compareOutput) error {
 	}
 	switch {
 	case v.Failed:
-		return fail(exitRegression, "%s", strings.Join(why, "\n"))
+		return console.Fail(console.Regression, "%s", strings.Join(why, "\n"))
 	case !v.Passed:
-		return fail(exitInconclusive, "%s (--allow-inconclusive lets it pass)", v.Answer())
+		return console.Fail(console.Inconclusive, "%s (--allow-inconclusive lets it pass)", v.Answer())
 	}
 	return nil
 }
@@ -230,7 +231,7 @@ func writeVerdict(found *compare.Report, to *compareOutput) error {
 		err = durable.Write(to.junit, raw)
 	}
 	if err != nil {
-		return fail(exitEnvironment, "--junit: %w", err)
+		return console.Fail(console.Environment, "--junit: %w", err)
 	}
 	return nil
 }

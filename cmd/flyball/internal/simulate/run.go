@@ -1,4 +1,4 @@
-package main
+package simulate
 
 import (
 	"errors"
@@ -7,18 +7,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/cmd/flyball/internal/trials"
 	"flyball/internal/unit"
 	"flyball/reports/ensemble"
 	"flyball/reports/measure"
-	"flyball/reports/run"
 )
 
-func (a *app) runCommand() *cobra.Command {
+func (a app) runCommand() *cobra.Command {
 	q := task.DefaultRun()
-	var to output
+	var to console.Output
 	var many repeats
 	var crew trials.Bus
 	c := &cobra.Command{
@@ -60,43 +60,47 @@ expectation missed, 130 or 143 stopped by a signal.`,
 		Example: "  flyball run quickstart\n  flyball run quickstart --seed 7 --set governor.d=3\n" +
 			"  flyball run quickstart --replications 20\n  flyball run greylist --precision 1% --of end_h\n  flyball " +
 			"run mine.toml --list people.csv",
-		Args: exactlyOne("a scenario"),
+		Args: console.ExactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
-			q.From.Arg, q.From.Stdin, q.Place = args[0], a.in, to.Place
+			q.From.Arg, q.From.Stdin, q.Place = args[0], a.In, to.Place
 			given := c.Flags().Changed
 			repeated := given("replications") || given("precision")
 			switch {
 			case q.Sensitivity && repeated:
-				return fail(exitUsage, "--sensitivity compares single runs with the same draws: want no "+
+				return console.Fail(console.Usage, "--sensitivity compares single runs with the same draws: want no "+
 					"--replications or --precision with it")
 			case given("replication") && repeated:
-				return fail(exitUsage, "--replication runs one replication alone: want no --replications or "+
-					"--precision with it")
+				return console.Fail(console.Usage,
+					"--replication runs one replication alone: want no --replications or "+
+						"--precision with it")
 			case given("resume") && repeated:
-				return fail(exitUsage, "--resume continues one run: want no --replications or --precision with it")
+				return console.Fail(console.Usage,
+					"--resume continues one run: want no --replications or --precision with it")
 			case repeated && q.From.Proximity != "":
-				return fail(exitUsage, "--proximity begins one run with what another has learned: want no "+
+				return console.Fail(console.Usage, "--proximity begins one run with what another has learned: want no "+
 					"--replications or --precision with it")
 			case q.Attempts && repeated:
-				return fail(exitUsage, "--attempts writes the table of one run: want no --replications or --precision "+
-					"with it")
+				return console.Fail(console.Usage,
+					"--attempts writes the table of one run: want no --replications or --precision "+
+						"with it")
 			case (crew.Used() || crew.Validate() != nil) && !repeated:
-				return fail(exitUsage, "--bus, --listen: workers make replications alone: want --replications or "+
-					"--precision with them")
+				return console.Fail(console.Usage,
+					"--bus, --listen: workers make replications alone: want --replications or "+
+						"--precision with them")
 			case repeated:
 				return a.replicate(&q, &many, crew, given, &to)
 			case given("of") && !q.Sensitivity:
-				return fail(exitUsage, "--of: got %q without --precision", q.Of)
+				return console.Fail(console.Usage, "--of: got %q without --precision", q.Of)
 			}
 			return a.simulate(&q, &to)
 		},
 	}
-	sourceFlags(c, &q.From)
-	to.flags(c)
+	console.SourceFlags(c, &q.From)
+	to.Flags(c)
 	f := c.Flags()
 	f.Uint64Var(&q.Replication, "replication", 0, "run only this replication of the seed")
 	many.flags(c)
-	to.explainFlag(c)
+	to.ExplainFlag(c)
 	f.StringVar(&q.Of, "of", "", "metric that --precision applies to (default the rate, or dfr if no rate is "+
 		"judged), or --sensitivity (see above)")
 	f.IntVar(&q.Workers, "jobs", q.Workers,
@@ -104,75 +108,26 @@ expectation missed, 130 or 143 stopped by a signal.`,
 	f.BoolVar(&q.Sensitivity, "sensitivity", false,
 		"also run with every number in doubt halved and doubled, one at a time, and list those that the answer "+
 			"depends on")
-	listFlags(c, &q.Recipients)
-	proximityFlag(c, &q.From)
-	keepFlag(c, &q.Keep)
-	attemptsFlag(c, &q.Attempts)
+	console.ListFlags(c, &q.Recipients)
+	console.ProximityFlag(c, &q.From)
+	console.KeepFlag(c, &q.Keep)
+	console.AttemptsFlag(c, &q.Attempts)
 	f.StringVar(&q.Resume, "resume", "", "folder of the same run, stopped by a signal: continue it")
 	farmFlags(c, &crew)
 	return c
 }
 
-func (a *app) simulate(q *task.Run, to *output) error {
+func (a app) simulate(q *task.Run, to *console.Output) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	out, err := watched(a, stop, false, q.Do)
+	out, err := console.Watched(a.App, stop, false, q.Do)
 	switch {
 	case errors.Is(err, task.ErrStopped):
-		return stoppedBy(stop, " during the runs for the sensitivity; nothing is written")
+		return console.StoppedBy(stop, " during the runs for the sensitivity; nothing is written")
 	case err != nil:
 		return err
 	}
-	return a.publish(out, to, stop)
-}
-
-// publish prints the report, writes its folder, and returns an error with the exit
-// code. It prints first, so that the answer is not lost if the disk is full.
-func (a *app) publish(out *task.Outcome, to *output, stop *terminal.Signals) error {
-	shown := a.show(out, to)
-	if err := errors.Join(shown, out.Write()); err != nil { // the folder has what a full or closed output has not
-		return err
-	}
-	if !to.json {
-		fmt.Fprintf(a.out, "Folder: %s\n", out.Dir)
-	}
-	if report := out.Report; stop.First() != nil && report.Partial {
-		goOn := ""
-		if report.Mode == "sim" {
-			goOn = fmt.Sprintf("\ngo on with: %s --resume %s", report.Replay, task.Quote(out.Dir))
-		}
-		return stoppedBy(stop, "; the folder %s is marked partial%s", out.Dir, goOn)
-	}
-	return missed(out.Report)
-}
-
-func (a *app) show(out *task.Outcome, to *output) error {
-	out.Report.Explain = to.explain
-	if err := a.print(out.Report, to.json); err != nil || to.json {
-		return err
-	}
-	for _, line := range out.Words {
-		fmt.Fprintln(a.out, line)
-	}
-	if out.Unjudged > 0 && !out.Report.TooSlow {
-		fmt.Fprintf(a.out, "%d more expectations do not apply to this kind of run\n", out.Unjudged)
-	}
-	return nil
-}
-
-// missed returns an error that lists the missed expectations, nil if all were met.
-func missed(r *run.Report) error {
-	var all []string
-	for _, e := range r.Expectations {
-		if !e.Met() {
-			is, want := r.Words(e)
-			all = append(all, fmt.Sprintf("%s is %s, want %s", e.Metric, is, want))
-		}
-	}
-	if all == nil {
-		return nil
-	}
-	return fail(exitMissed, "%d of %d expectations missed: %s", len(all), len(r.Expectations), strings.Join(all, "; "))
+	return a.Publish(out, to, stop)
 }
 
 // repeats holds the flags for how often a scenario is run.
@@ -192,13 +147,15 @@ func (r *repeats) flags(c *cobra.Command) {
 func (r *repeats) share() (float64, error) {
 	v, err := unit.ParseShare(r.precision)
 	if err != nil || !(v >= 0.00001 && v < 1) {
-		return 0, fail(exitUsage, "--precision: got %q, want a share of the mean such as 1%% or 0.01", r.precision)
+		return 0, console.Fail(console.Usage,
+			"--precision: got %q, want a share of the mean such as 1%% or 0.01", r.precision)
 	}
 	return v, nil
 }
 
 // replicate runs independent replications of a scenario and prints their report.
-func (a *app) replicate(one *task.Run, many *repeats, crew trials.Bus, given func(string) bool, to *output) error {
+func (a app) replicate(one *task.Run, many *repeats, crew trials.Bus, given func(string) bool,
+	to *console.Output) error {
 	q := trials.DefaultReplicate()
 	q.From, q.Recipients, q.Of, q.Workers, q.Place = one.From, one.Recipients, one.Of, one.Workers, to.Place
 	q.Replications, q.Precisely = many.replications, many.precision
@@ -217,25 +174,26 @@ func (a *app) replicate(one *task.Run, many *repeats, crew trials.Bus, given fun
 	}
 	stop := terminal.WatchSignals()
 	defer stop.End()
-	out, err := watched(a, stop, q.Precision > 0, q.Do)
+	out, err := console.Watched(a.App, stop, q.Precision > 0, q.Do)
 	switch {
 	case errors.Is(err, task.ErrStopped):
-		return stoppedBy(stop, " before the first replication ended; nothing is written")
+		return console.StoppedBy(stop, " before the first replication ended; nothing is written")
 	case err != nil:
 		return err
 	}
 	e := out.Report
-	if err := a.print(e, to.json); err != nil {
+	if err := a.Print(e, to.JSON); err != nil {
 		return err
 	}
-	if !to.json {
+	if !to.JSON {
 		for _, line := range out.Words {
-			fmt.Fprintln(a.out, line)
+			fmt.Fprintln(a.Out, line)
 		}
-		fmt.Fprintf(a.out, "Folder: %s\n", out.Dir)
+		fmt.Fprintf(a.Out, "Folder: %s\n", out.Dir)
 	}
 	if e.Partial {
-		return stoppedBy(stop, " after %d replications; the folder %s is marked partial", e.Replications, out.Dir)
+		return console.StoppedBy(stop,
+			" after %d replications; the folder %s is marked partial", e.Replications, out.Dir)
 	}
 	return missedBySome(e)
 }
@@ -257,5 +215,6 @@ func missedBySome(e *ensemble.Report) error {
 	if all == nil {
 		return nil
 	}
-	return fail(exitMissed, "%d of %d expectations missed: %s", len(all), len(e.Expectations), strings.Join(all, "; "))
+	return console.Fail(console.Missed,
+		"%d of %d expectations missed: %s", len(all), len(e.Expectations), strings.Join(all, "; "))
 }

@@ -1,4 +1,4 @@
-package main
+package console
 
 import (
 	"errors"
@@ -11,100 +11,93 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
 	"flyball/internal/vt"
-	"flyball/scenarios"
 )
 
-// sourceFlags adds the flags that change a scenario or a study.
-func sourceFlags(c *cobra.Command, s *task.Source) {
+// SourceFlags adds the flags that change a scenario or a study.
+func SourceFlags(c *cobra.Command, s *task.Source) {
 	c.Flags().StringArrayVar(&s.Set, "set", nil,
 		"change one value: path.to.key=value; elements by index or name, such as destination[big].cap (repeatable)")
 	c.Flags().StringVar(&s.Seed, "seed", "", "seed of all random draws; the scenario's own if not given")
 }
 
-// exactlyOne returns a check for exactly one argument, which errors call what.
-func exactlyOne(what string) cobra.PositionalArgs {
-	return exactly(1, what)
+// ExactlyOne returns a check for exactly one argument, which errors call what.
+func ExactlyOne(what string) cobra.PositionalArgs {
+	return Exactly(1, what)
 }
 
-// exactly returns a check for n arguments, which errors call what.
-func exactly(n int, what string) cobra.PositionalArgs {
+// Exactly returns a check for n arguments, which errors call what.
+func Exactly(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) != n {
-			return fail(exitUsage, "%s: got %d arguments, want %s", c.Name(), len(args), what)
+			return Fail(Usage, "%s: got %d arguments, want %s", c.Name(), len(args), what)
 		}
 		return nil
 	}
 }
 
-// output is where the result of a run goes.
-type output struct {
+// Output is where the result of a run goes.
+type Output struct {
 	task.Place
-	json    bool
-	explain bool
+	JSON    bool // print summary.json instead of tables
+	Explain bool // show the notes of the governor too
 }
 
-func (o *output) flags(c *cobra.Command) {
-	placeFlags(c, &o.Place, "run folder (default runs/NAME-KEY, KEY from the content)")
-	c.Flags().BoolVar(&o.json, "json", false, "print summary.json instead of tables")
+// Flags adds the flags of an output to c.
+func (o *Output) Flags(c *cobra.Command) {
+	PlaceFlags(c, &o.Place, "run folder (default runs/NAME-KEY, KEY from the content)")
+	c.Flags().BoolVar(&o.JSON, "json", false, "print summary.json instead of tables")
 }
 
-func (o *output) explainFlag(c *cobra.Command) {
-	c.Flags().BoolVar(&o.explain, "explain", false, "also show the governor's notes on each interval, with their "+
+// ExplainFlag adds the flag for the notes of the governor to c.
+func (o *Output) ExplainFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&o.Explain, "explain", false, "also show the governor's notes on each interval, with their "+
 		"meaning and their paragraph of the patent")
 }
 
-// placeFlags adds the flags that choose where the folder of a command goes. Help is
+// PlaceFlags adds the flags that choose where the folder of a command goes. Help is
 // the help text of --out.
-func placeFlags(c *cobra.Command, p *task.Place, help string) {
+func PlaceFlags(c *cobra.Command, p *task.Place, help string) {
 	c.Flags().StringVar(&p.Dir, "out", "", help)
 	c.Flags().BoolVar(&p.Force, "force", false, "with --out: replace the folder of another run, too")
 }
 
-// load loads a scenario: a built-in name, a path, or - for standard input.
-func (a *app) load(arg string, sets ...string) (*scenarios.Scenario, []byte, error) {
-	from := task.Source{Arg: arg, Set: sets, Stdin: a.in}
-	return from.Load()
-}
-
-// keepFlag adds the flag for recipients.csv.
-func keepFlag(c *cobra.Command, k *task.KeepRecipients) {
+// KeepFlag adds the flag for recipients.csv.
+func KeepFlag(c *cobra.Command, k *task.KeepRecipients) {
 	c.Flags().StringVar((*string)(k), "recipients", string(*k),
 		"auto, yes or no: write recipients.csv, with the end of each recipient, to the run folder; "+
 			"auto: for a list, and for a synthetic one of up to a million")
 }
 
-// attemptsFlag adds the flag for attempts.csv.
-func attemptsFlag(c *cobra.Command, on *bool) {
+// AttemptsFlag adds the flag for attempts.csv.
+func AttemptsFlag(c *cobra.Command, on *bool) {
 	c.Flags().BoolVar(on, "attempts", *on, "write attempts.csv, with the times, the reply and the way of each "+
 		"attempt, to the run folder, and how long the stages took to its report")
 }
 
-// proximityFlag adds the flag that names what earlier runs have learned.
-func proximityFlag(c *cobra.Command, s *task.Source) {
+// ProximityFlag adds the flag that names what earlier runs have learned.
+func ProximityFlag(c *cobra.Command, s *task.Source) {
 	c.Flags().StringVar(&s.Proximity, "proximity", "",
 		"begin with the distances that earlier runs have learned: proximity.json of one, or STORE#LIST of live runs")
 }
 
-// listFlags adds the flags that name the recipient list of a simulation.
-func listFlags(c *cobra.Command, r *task.Recipients) {
-	c.Flags().StringVar(&r.File, "list", "", listFlag)
+// ListFlags adds the flags that name the recipient list of a simulation.
+func ListFlags(c *cobra.Command, r *task.Recipients) {
+	c.Flags().StringVar(&r.File, "list", "", ListHelp)
 	c.Flags().StringVar(&r.Suppress, "suppress", "",
 		"file of addresses and whole domains (*@domain) that would not be mailed")
-	c.Flags().BoolVar(&r.FoldCase, "fold-case", false, foldCase)
+	c.Flags().BoolVar(&r.FoldCase, "fold-case", false, FoldCaseHelp)
 }
 
-// listFlag is the help text of --list.
-const listFlag = "CSV file of recipients, or STORE#LIST (see flyball list); the scenario's synthetic list if not given"
+// ListHelp is the help text of --list.
+const ListHelp = "CSV file of recipients, or STORE#LIST (see flyball list); the scenario's synthetic list if not given"
 
-// foldCase is the help text of --fold-case.
-const foldCase = "addresses that differ only in upper and lower case are duplicates"
+// FoldCaseHelp is the help text of --fold-case.
+const FoldCaseHelp = "addresses that differ only in upper and lower case are duplicates"
 
-// wants are the words for the values of a flag, by its type. Values of the other types are text.
-var wants = map[string]string{"bool": "true or false", "float64": "a number", "int": "a whole number",
-	"uint64": "a whole number from 0", "share": `a share such as "5%" or "0.05"`,
-	"span": `a time such as "90s" or "7d"`}
+// Span returns the value of a flag with a time such as 90s or 7d, which is kept in v.
+func Span(v *vt.Span) pflag.Value { return span{v} }
 
-// span is a flag with a time such as 90s or 7d.
+// span is the value of a flag that Span returns.
 type span struct{ v *vt.Span }
 
 func (s span) String() string {
@@ -116,13 +109,24 @@ func (s span) String() string {
 func (s span) Type() string          { return "span" }
 func (s span) Set(text string) error { return s.v.UnmarshalText([]byte(text)) }
 
-// flagError returns err, which is what the flags of a command line have against it, with what was wanted.
-func flagError(c *cobra.Command, err error) error {
+// wants are the words for the values of a flag, by its type. Values of the other types are text.
+var wants = map[string]string{"bool": "true or false", "float64": "a number", "int": "a whole number",
+	"uint64": "a whole number from 0", "share": `a share such as "5%" or "0.05"`,
+	"span": `a time such as "90s" or "7d"`}
+
+// Wanted returns the words for the values of a flag by its type; known is false if the type has none.
+func Wanted(kind string) (words string, known bool) {
+	words, known = wants[kind]
+	return words, known
+}
+
+// FlagError returns err, which is what the flags of a command line have against it, with what was wanted.
+func FlagError(c *cobra.Command, err error) error {
 	value, missing, unknown := new(pflag.InvalidValueError), new(pflag.ValueRequiredError), new(pflag.NotExistError)
 	switch {
 	case errors.As(err, &value):
 		f := value.GetFlag()
-		want, known := wants[f.Value.Type()]
+		want, known := Wanted(f.Value.Type())
 		if !known {
 			want = fmt.Sprintf("another value: %v", value.Unwrap())
 		}
@@ -137,9 +141,9 @@ func flagError(c *cobra.Command, err error) error {
 	return err
 }
 
-// again returns the command line that c was called with for an argument, and more flags that are set to true. The
+// Again returns the command line that c was called with for an argument, and more flags that are set to true. The
 // flags that all commands have, which choose what the screen shows, are left out.
-func again(c *cobra.Command, arg string, more ...string) string {
+func Again(c *cobra.Command, arg string, more ...string) string {
 	if strings.HasPrefix(arg, "-") && arg != "-" {
 		arg = "./" + arg // else it would be read as a flag
 	}

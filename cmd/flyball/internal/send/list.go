@@ -1,4 +1,4 @@
-package main
+package send
 
 import (
 	"context"
@@ -7,12 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/lists"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 )
 
-func (a *app) listCommand() *cobra.Command {
+func (a app) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "Keep lists and suppressions in a database",
@@ -26,7 +27,8 @@ confirms, or that is not on this computer.`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fail(exitUsage, "list: got %q, want import, export, show, suppress, take, forget or history",
+				return console.Fail(console.Usage,
+					"list: got %q, want import, export, show, suppress, take, forget or history",
 					args[0])
 			}
 			return c.Help()
@@ -36,7 +38,7 @@ confirms, or that is not on this computer.`,
 	return c
 }
 
-func (a *app) listImportCommand() *cobra.Command {
+func (a app) listImportCommand() *cobra.Command {
 	var q lists.Import
 	c := &cobra.Command{
 		Use:   "import STORE#LIST FILE",
@@ -46,35 +48,35 @@ accepted, rejected with a reason, or a duplicate of an earlier one. A file that 
 refused leaves nothing. After a stop at any moment the same command goes on; the list
 is there when the import has ended.`,
 		Example: "  flyball list import sqlite:lists.db#news people.csv --rejects rejects.csv",
-		Args:    exactly(2, "STORE#LIST and a CSV file"),
+		Args:    console.Exactly(2, "STORE#LIST and a CSV file"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.Place, q.File = args[0], args[1]
 			stop := terminal.WatchSignals()
 			defer stop.End()
-			words, err := watched(a, stop, false, q.Do)
+			words, err := console.Watched(a.App, stop, false, q.Do)
 			if err == task.ErrStopped {
-				return stoppedBy(stop, "; the same command goes on")
+				return console.StoppedBy(stop, "; the same command goes on")
 			}
 			return a.lines(words, err)
 		},
 	}
 	f := c.Flags()
 	f.StringVar(&q.Rejects, "rejects", "", "write the rows that are not taken to this file, with line and reason")
-	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
+	f.BoolVar(&q.FoldCase, "fold-case", false, console.FoldCaseHelp)
 	f.BoolVar(&q.Replace, "replace", false, "replace the list of this name when the import has ended")
 	f.BoolVar(&q.Restart, "restart", false, "drop what an import of this list has done that was stopped")
 	return c
 }
 
 // lines prints lines, or returns the error of what made them.
-func (a *app) lines(words []string, err error) error {
+func (a app) lines(words []string, err error) error {
 	for _, line := range words {
-		fmt.Fprintln(a.out, line)
+		fmt.Fprintln(a.Out, line)
 	}
 	return err
 }
 
-func (a *app) listExportCommand() *cobra.Command {
+func (a app) listExportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export STORE#LIST",
 		Short: "Print a list as CSV",
@@ -83,32 +85,32 @@ quotes where they need them, lines that end with LF. The import of what was prin
 the same SHA-256. Values stay as they are: one that begins with = or + is a formula to
 a spreadsheet.`,
 		Example: "  flyball list export sqlite:lists.db#news > people.csv",
-		Args:    exactly(1, "STORE#LIST"),
+		Args:    console.Exactly(1, "STORE#LIST"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			to := a.stdout
+			to := a.Stdout
 			if terminal.Is(to) {
-				to = a.out
+				to = a.Out
 			}
 			return lists.Export(context.Background(), args[0], to)
 		},
 	}
 }
 
-func (a *app) listShowCommand() *cobra.Command {
+func (a app) listShowCommand() *cobra.Command {
 	audit := 0
 	c := &cobra.Command{
 		Use:     "show STORE[#LIST]",
 		Short:   "Print the lists of a store",
 		Long:    "Print the lists of a store with their numbers of rows, and who did what with them.",
 		Example: "  flyball list show sqlite:lists.db --audit 20",
-		Args:    exactly(1, "STORE or STORE#LIST"),
+		Args:    console.Exactly(1, "STORE or STORE#LIST"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			tables, err := lists.Show(context.Background(), args[0], audit)
 			for _, t := range tables {
-				if err := t.Write(a.out, a.colored()); err != nil {
+				if err := t.Write(a.Out, a.Colored()); err != nil {
 					return err
 				}
-				fmt.Fprintln(a.out)
+				fmt.Fprintln(a.Out)
 			}
 			return err
 		},
@@ -117,7 +119,7 @@ func (a *app) listShowCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) listSuppressCommand() *cobra.Command {
+func (a app) listSuppressCommand() *cobra.Command {
 	var q lists.Suppress
 	c := &cobra.Command{
 		Use:   "suppress STORE ENTRY...",
@@ -129,7 +131,7 @@ way heed them within a tenth of a second.`,
 			"  flyball list suppress sqlite:lists.db --file stop.txt",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) < 1 {
-				return fail(exitUsage, "suppress: got no arguments, want STORE and entries")
+				return console.Fail(console.Usage, "suppress: got no arguments, want STORE and entries")
 			}
 			return nil
 		},
@@ -146,7 +148,7 @@ way heed them within a tenth of a second.`,
 	return c
 }
 
-func (a *app) listForgetCommand() *cobra.Command {
+func (a app) listForgetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "forget STORE ADDRESS",
 		Short: "Erase a person",
@@ -154,7 +156,7 @@ func (a *app) listForgetCommand() *cobra.Command {
 suppressed as a keyed hash, and no import takes it again. Run folders, folders of
 realrun --state and backups are not part of the store: erase the person there too.`,
 		Example: "  flyball list forget sqlite:lists.db ann@friends.example",
-		Args:    exactly(2, "STORE and an address"),
+		Args:    console.Exactly(2, "STORE and an address"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			line, err := lists.Forget(context.Background(), args[0], args[1])
 			if err != nil {
@@ -165,7 +167,7 @@ realrun --state and backups are not part of the store: erase the person there to
 	}
 }
 
-func (a *app) listHistoryCommand() *cobra.Command {
+func (a app) listHistoryCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "history STORE [ADDRESS]",
 		Short: "Print what became of a person in each mailing",
@@ -176,7 +178,8 @@ on with --resume. Who asks for a person stands in the audit.`,
 		Example: "  flyball list history sqlite:lists.db\n  flyball list history sqlite:lists.db ann@friends.example",
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return fail(exitUsage, "history: got %d arguments, want STORE, and an address or none", len(args))
+				return console.Fail(console.Usage,
+					"history: got %d arguments, want STORE, and an address or none", len(args))
 			}
 			return nil
 		},
@@ -188,12 +191,12 @@ on with --resume. Who asks for a person stands in the audit.`,
 			case len(t.Rows) == 0:
 				return a.lines([]string{t.Caption}, nil)
 			}
-			return t.Write(a.out, a.colored())
+			return t.Write(a.Out, a.Colored())
 		},
 	}
 }
 
-func (a *app) listTakeCommand() *cobra.Command {
+func (a app) listTakeCommand() *cobra.Command {
 	var q lists.Take
 	c := &cobra.Command{
 		Use:   "take STORE --mailing DIR",
@@ -203,7 +206,7 @@ serve for: who has left gets no mail of that list any more, by later mailings to
 who has returned gets it again. What the store has is not taken twice, so that the
 command may run as often as you like, while the run and the server go on.`,
 		Example: "  flyball list take sqlite:lists.db --mailing week49 --mailing week50",
-		Args:    exactly(1, "STORE"),
+		Args:    console.Exactly(1, "STORE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.Place = args[0]
 			return a.lines(q.Do(context.Background()))

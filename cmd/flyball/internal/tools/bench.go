@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"os"
@@ -7,12 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/speed"
 )
 
-func (a *app) benchCommand() *cobra.Command {
+func (a app) benchCommand() *cobra.Command {
 	q := speed.DefaultBench()
-	q.From.Stdin = a.in
+	q.From.Stdin = a.In
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "bench hold|hold-ns3|phold|replay|attempts [SCENARIO]",
@@ -66,7 +67,7 @@ Exit codes: 0 done, 2 usage, 3 a scenario or a file is invalid.`,
 	f.IntVar(&q.Runs, "runs", q.Runs, "timed runs")
 	f.StringVar(&q.File, "file", "", "with replay: file of the pairs")
 	f.BoolVar(&asJSON, "json", false, "print a line of JSON per run instead of a table (flyball schema bench)")
-	sourceFlags(c, &q.From)
+	console.SourceFlags(c, &q.From)
 	return c
 }
 
@@ -76,35 +77,36 @@ func misused(q *speed.Bench, args []string, given func(string) bool) (err error)
 	attempts := q.What == speed.Attempts
 	switch {
 	case len(args) > 2 || len(args) == 2 && !attempts:
-		return fail(exitUsage, "bench %s: got %q, want nothing after it", q.What, args[len(args)-1])
+		return console.Fail(console.Usage, "bench %s: got %q, want nothing after it", q.What, args[len(args)-1])
 	case attempts && given("population"):
-		return fail(exitUsage, "--population: bench attempts takes it from the scenario: want --set governor.start=%d",
+		return console.Fail(console.Usage,
+			"--population: bench attempts takes it from the scenario: want --set governor.start=%d",
 			q.Population)
 	case !attempts && given("set"):
-		return fail(exitUsage, "--set: bench %s has no scenario", q.What)
+		return console.Fail(console.Usage, "--set: bench %s has no scenario", q.What)
 	case len(args) == 1 && attempts && (given("set") || given("seed")):
-		return fail(exitUsage, "bench attempts: want a SCENARIO with --set or --seed")
+		return console.Fail(console.Usage, "bench attempts: want a SCENARIO with --set or --seed")
 	case (q.What == speed.Replay) != given("file"):
-		return fail(exitUsage, "bench %s: want --file with replay, and with nothing else", q.What)
+		return console.Fail(console.Usage, "bench %s: want --file with replay, and with nothing else", q.What)
 	case attempts || !given("seed"):
 		return nil
 	}
 	if q.Seed, err = strconv.ParseUint(q.From.Seed, 10, 64); err != nil {
-		return fail(exitUsage, "--seed: got %q, want a number from 0", q.From.Seed)
+		return console.Fail(console.Usage, "--seed: got %q, want a number from 0", q.From.Seed)
 	}
 	return nil
 }
 
-func (a *app) bench(q *speed.Bench, asJSON bool) error {
-	a.replay = "flyball " + strings.Join(os.Args[1:], " ")
-	watch, end := a.display().Watch(false)
+func (a app) bench(q *speed.Bench, asJSON bool) error {
+	a.Replay = "flyball " + strings.Join(os.Args[1:], " ")
+	watch, end := a.Display().Watch(false)
 	measured, err := q.Do(watch)
 	end()
 	switch {
 	case err != nil:
 		return err
 	case asJSON:
-		return measured.JSON(a.out)
+		return measured.JSON(a.Out)
 	}
-	return measured.Text(a.out)
+	return measured.Text(a.Out)
 }

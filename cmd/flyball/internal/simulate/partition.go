@@ -1,15 +1,16 @@
-package main
+package simulate
 
 import (
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/reports/format"
 )
 
-func (a *app) partitionCommand() *cobra.Command {
+func (a app) partitionCommand() *cobra.Command {
 	q := task.Partition{}
 	var asJSON bool
 	c := &cobra.Command{
@@ -34,42 +35,42 @@ Exit codes: 0 done, 2 usage, 3 an invalid scenario, or a file of --verify that d
 not hold, 7 a file that cannot be read or written.`,
 		Example: "  flyball partition two-distances\n  flyball partition unequal --strategy optimal --out plan.json\n" +
 			"  flyball partition unequal --verify plan.json",
-		Args: exactlyOne("SCENARIO"),
+		Args: console.ExactlyOne("SCENARIO"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			q.Arg, q.Stdin = args[0], a.in
+			q.Arg, q.Stdin = args[0], a.In
 			found, err := q.Do()
 			switch {
 			case err != nil:
 				return err
 			case asJSON:
-				return a.printJSON(found)
+				return a.PrintJSON(found)
 			}
 			for _, t := range found.Tables() {
-				if err := t.Write(a.out, a.colored()); err != nil {
+				if err := t.Write(a.Out, a.Colored()); err != nil {
 					return err
 				}
-				fmt.Fprintln(a.out)
+				fmt.Fprintln(a.Out)
 			}
 			for _, t := range q.Distances {
-				if err := t.Write(a.out, a.colored()); err != nil {
+				if err := t.Write(a.Out, a.Colored()); err != nil {
 					return err
 				}
-				fmt.Fprintln(a.out)
+				fmt.Fprintln(a.Out)
 			}
 			for _, proof := range found.Proofs() {
 				for _, line := range format.Wrap(proof, width) {
-					fmt.Fprintln(a.out, line)
+					fmt.Fprintln(a.Out, line)
 				}
 			}
 			if q.Verify != "" {
-				fmt.Fprintf(a.out, "%s: every plan and every bound holds\n", task.Quote(q.Verify))
+				fmt.Fprintf(a.Out, "%s: every plan and every bound holds\n", task.Quote(q.Verify))
 			}
 			return nil
 		},
 	}
 	f := c.Flags()
-	sourceFlags(c, &q.Source)
-	proximityFlag(c, &q.Source)
+	console.SourceFlags(c, &q.Source)
+	console.ProximityFlag(c, &q.Source)
 	f.StringArrayVar(&q.Strategies, "strategy", nil, "only this strategy (repeatable; all if not given)")
 	f.StringVar(&q.Out, "out", "", "also write the plans to this file, as JSON")
 	f.StringVar(&q.Verify, "verify", "", "verify the plans in this file, instead of making any")

@@ -1,4 +1,4 @@
-package main
+package send
 
 import (
 	"cmp"
@@ -9,15 +9,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/unit"
 	"flyball/realrun/promotion"
 )
 
-func (a *app) realrunCommand() *cobra.Command {
+func (a app) realrunCommand() *cobra.Command {
 	q := live.Default()
-	var to output
+	var to console.Output
 	var head string
 	c := &cobra.Command{
 		Use:   "realrun SCENARIO",
@@ -43,23 +44,23 @@ force or the head of the promotions is missing.`,
 		Example: "  flyball realrun quickstart\n  flyball realrun quickstart --list people.csv --template letter.txt " +
 			"--time-scale 10\n  flyball realrun quickstart --state kept\n" +
 			"  flyball realrun quickstart --state kept --resume",
-		Args: exactlyOne("a scenario"),
+		Args: console.ExactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) (err error) {
-			q.From.Arg, q.From.Stdin, q.Place = args[0], a.in, to.Place
+			q.From.Arg, q.From.Stdin, q.Place = args[0], a.In, to.Place
 			if err := parseLive(c, &q, head); err != nil {
 				return err
 			}
-			if terminal.Is(a.in) {
+			if terminal.Is(a.In) {
 				q.Outside.Ask = a.askCount
 			}
-			return a.live(&q, &to, again(c, args[0], "resume"))
+			return a.live(&q, &to, console.Again(c, args[0], "resume"))
 		},
 	}
 	liveFlags(c, &q, &head)
-	to.flags(c)
-	to.explainFlag(c)
-	keepFlag(c, &q.Keep)
-	attemptsFlag(c, &q.Attempts)
+	to.Flags(c)
+	to.ExplainFlag(c)
+	console.KeepFlag(c, &q.Keep)
+	console.AttemptsFlag(c, &q.Attempts)
 	f := c.Flags()
 	f.StringVar(&q.State, "state", "",
 		"keep the mailing in this folder, so that it can go on after a stop; a new folder for each mailing")
@@ -79,14 +80,14 @@ func parseLive(c *cobra.Command, q *live.Run, head string) (err error) {
 	}
 	if c.Flags().Changed("head") {
 		if q.Promotion.File == "" {
-			return fail(exitUsage, "--head: got %q, want --promotion too", head)
+			return console.Fail(console.Usage, "--head: got %q, want --promotion too", head)
 		}
 		if q.Promotion.Head, err = promotion.ParseHead(head); err != nil {
-			return fail(exitUsage, "--head: %w", err)
+			return console.Fail(console.Usage, "--head: %w", err)
 		}
 	}
 	if c.Flags().Changed("port") && q.Resolver == "" {
-		return fail(exitUsage, "--port: got %d, want --resolver too", q.Port)
+		return console.Fail(console.Usage, "--port: got %d, want --resolver too", q.Port)
 	}
 	return nil
 }
@@ -108,8 +109,8 @@ func (s share) Set(text string) (err error) {
 
 // liveFlags adds the flags of what a live run sends, where and with which parameters.
 func liveFlags(c *cobra.Command, q *live.Run, head *string) {
-	sourceFlags(c, &q.From)
-	proximityFlag(c, &q.From)
+	console.SourceFlags(c, &q.From)
+	console.ProximityFlag(c, &q.From)
 	f := c.Flags()
 	f.StringVar(&q.Promotion.File, "promotion", "",
 		"file of flyball promote: take the law and the resend policy in force there")
@@ -121,9 +122,9 @@ func liveFlags(c *cobra.Command, q *live.Run, head *string) {
 	f.Var(share{&q.Canary.Bounces}, "canary-bounces",
 		"with --canary: share of an interval's attempts with 5yz beyond which all returns to the law before at once")
 	f.Var(share{&q.Canary.Deferrals}, "canary-deferrals", "with --canary: the same for 4yz")
-	f.StringVar(&q.List, "list", "", listFlag)
+	f.StringVar(&q.List, "list", "", console.ListHelp)
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and whole domains (*@domain) that are not mailed")
-	f.BoolVar(&q.FoldCase, "fold-case", false, foldCase)
+	f.BoolVar(&q.FoldCase, "fold-case", false, console.FoldCaseHelp)
 	f.StringVar(&q.Template, "template", "",
 		"letter, and the files that its headers name; a plain one of the scenario's size if not given")
 	f.StringVar(&q.DKIM, "dkim", "", signs)
@@ -147,7 +148,7 @@ func liveFlags(c *cobra.Command, q *live.Run, head *string) {
 		"how many times faster than real time (default the scenario's own, or 1 with --receiver)")
 }
 
-func (a *app) realrunPlanCommand() *cobra.Command {
+func (a app) realrunPlanCommand() *cobra.Command {
 	q := live.Default()
 	var head string
 	var asJSON bool
@@ -163,9 +164,9 @@ Exit codes: 0 the run could begin, 2 usage, 3 a scenario, list or letter that is
 refused, 8 refused for safety.`,
 		Example: "  flyball realrun plan week.toml --list people.csv --promotion promotions.jsonl --allow allow.toml " +
 			"--receiver 192.0.2.25:25",
-		Args: exactlyOne("a scenario"),
+		Args: console.ExactlyOne("a scenario"),
 		RunE: func(c *cobra.Command, args []string) error {
-			q.From.Arg, q.From.Stdin = args[0], a.in
+			q.From.Arg, q.From.Stdin = args[0], a.In
 			if err := parseLive(c, &q, head); err != nil {
 				return err
 			}
@@ -174,9 +175,9 @@ refused, 8 refused for safety.`,
 				return err
 			}
 			if asJSON {
-				return a.printJSON(plan)
+				return a.PrintJSON(plan)
 			}
-			return plan.Text(a.out)
+			return plan.Text(a.Out)
 		},
 	}
 	liveFlags(c, &q, &head)
@@ -185,30 +186,31 @@ refused, 8 refused for safety.`,
 }
 
 // askCount asks the operator how many recipients the run is to mail.
-func (a *app) askCount() (int, error) {
-	fmt.Fprint(a.errout, "How many recipients is this run to mail? ")
+func (a app) askCount() (int, error) {
+	fmt.Fprint(a.ErrOut, "How many recipients is this run to mail? ")
 	var n int
-	if _, err := fmt.Fscanln(a.in, &n); err != nil {
+	if _, err := fmt.Fscanln(a.In, &n); err != nil {
 		return 0, fmt.Errorf("got no number, want one: %w", err)
 	}
 	return n, nil
 }
 
 // live makes a live run. goOn is the command that goes on with its mailing.
-func (a *app) live(q *live.Run, to *output, goOn string) error {
+func (a app) live(q *live.Run, to *console.Output, goOn string) error {
 	stop := terminal.WatchSignals()
 	defer stop.End()
 	signal.Ignore(syscall.SIGPIPE) // mail that was sent is accounted for, whatever becomes of the output
-	out, err := watched(a, stop, false, q.Do)
+	out, err := console.Watched(a.App, stop, false, q.Do)
 	if err != nil {
 		return err
 	}
-	err = a.publish(&out.Outcome, to, stop)
+	err = a.Publish(&out.Outcome, to, stop)
 	if out.GoesOn {
-		fmt.Fprintf(a.errout, "go on with: %s\n", goOn)
+		fmt.Fprintf(a.ErrOut, "go on with: %s\n", goOn)
 	}
 	if out.Cancelled {
-		return errors.Join(fail(exitTerminated, "stopped by realrun cancel; the folder %s is marked partial", out.Dir),
+		return errors.Join(console.Fail(console.Terminated,
+			"stopped by realrun cancel; the folder %s is marked partial", out.Dir),
 			err)
 	}
 	if out.Broken != nil {

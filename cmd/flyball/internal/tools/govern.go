@@ -1,4 +1,4 @@
-package main
+package tools
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/governor"
 	"flyball/governor/recorded"
@@ -15,8 +16,8 @@ import (
 	"flyball/scenarios"
 )
 
-func (a *app) governCommand() *cobra.Command {
-	from := task.Source{Stdin: a.in}
+func (a app) governCommand() *cobra.Command {
+	from := task.Source{Stdin: a.In}
 	var samples string
 	var asJSON bool
 	c := &cobra.Command{
@@ -49,7 +50,7 @@ Exit codes: 0 replayed, 2 usage, 3 invalid law or samples.`,
 		Example: "  flyball govern patent-table1 --samples intervals.csv\n" +
 			"  flyball govern throttling-provider --set governor.law=aimd --samples runs/mine/intervals.csv\n" +
 			"  awk -F, 'NR == 1 || $1 == \"b2\"' runs/mine/intervals.csv | flyball govern mine.toml --samples -",
-		Args: exactlyOne("a law file"),
+		Args: console.ExactlyOne("a law file"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			from.Arg = args[0]
 			return a.govern(&from, samples, asJSON)
@@ -74,12 +75,12 @@ func needy() string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-func (a *app) govern(from *task.Source, samples string, asJSON bool) error {
+func (a app) govern(from *task.Source, samples string, asJSON bool) error {
 	if samples == "" {
-		return fail(exitUsage, "govern: got no samples, want --samples FILE.csv (- is standard input)")
+		return console.Fail(console.Usage, "govern: got no samples, want --samples FILE.csv (- is standard input)")
 	}
 	if from.Arg == "-" && samples == "-" {
-		return fail(exitUsage, "govern: got - for the law and for the samples, want one of them in a file")
+		return console.Fail(console.Usage, "govern: got - for the law and for the samples, want one of them in a file")
 	}
 	name, text, err := from.Read(from.Arg)
 	if err != nil {
@@ -91,9 +92,9 @@ func (a *app) govern(from *task.Source, samples string, asJSON bool) error {
 			scenarios.KindOf(text) != scenarios.AScenario {
 			err = wrong
 		}
-		return exit{exitInvalid, err}
+		return console.Fail(console.Invalid, "%w", err)
 	}
-	in, name := input.Samples.Bound(a.in, "standard input"), "<stdin>"
+	in, name := input.Samples.Bound(a.In, "standard input"), "<stdin>"
 	if samples != "-" {
 		f, err := task.Open("--samples", samples, input.Samples)
 		if err != nil {
@@ -104,22 +105,22 @@ func (a *app) govern(from *task.Source, samples string, asJSON bool) error {
 	}
 	log, err := recorded.Read(in, name)
 	if err != nil {
-		return exit{exitInvalid, task.Mistaken(err, samples, scenarios.Intervals, scenarios.ATable)}
+		return console.Fail(console.Invalid, "%w", task.Mistaken(err, samples, scenarios.Intervals, scenarios.ATable))
 	}
 	decisions, err := recorded.Replay(law, log.Samples)
 	if err != nil {
-		return exit{exitInvalid, err}
+		return console.Fail(console.Invalid, "%w", err)
 	}
 	a.unreplayed(law, name, log)
 	if asJSON {
-		return a.printJSON(decisionsOf(law, log.Samples, decisions))
+		return a.PrintJSON(decisionsOf(law, log.Samples, decisions))
 	}
-	return recorded.Write(a.out, log.Samples, decisions)
+	return recorded.Write(a.Out, log.Samples, decisions)
 }
 
-// decisionList is what govern --json prints.
-type decisionList struct {
-	head
+// DecisionList is what govern --json prints.
+type DecisionList struct {
+	console.Head
 	Law       string     `json:"law"`
 	Decisions []decision `json:"decisions"` // one per interval
 }
@@ -142,8 +143,8 @@ type decision struct {
 	NextTarget format.Num `json:"next_target_per_h"` // rate that the decision is to attain
 }
 
-func decisionsOf(law governor.Config, samples []governor.Sample, decisions []governor.Decision) decisionList {
-	all := decisionList{head: headOf("decisions"), Law: law.Law, Decisions: []decision{}}
+func decisionsOf(law governor.Config, samples []governor.Sample, decisions []governor.Decision) DecisionList {
+	all := DecisionList{Head: console.HeadOf("decisions"), Law: law.Law, Decisions: []decision{}}
 	for i, d := range decisions {
 		s := samples[i]
 		all.Decisions = append(all.Decisions, decision{
@@ -162,22 +163,22 @@ const maxGaps = 10
 
 // unreplayed warns on standard error of what a replay leaves out: columns that the
 // law needs and the samples lack, missing intervals, and limits of destinations.
-func (a *app) unreplayed(law governor.Config, samples string, log recorded.Log) {
+func (a app) unreplayed(law governor.Config, samples string, log recorded.Log) {
 	for i, name := range []string{law.Law, law.Ceiling} {
 		if unseen := governor.Unseen(name, log.Lacking); len(unseen) > 0 {
 			key := []string{"law", "ceiling"}[i]
-			fmt.Fprintf(a.errout, "flyball: governor.%s: %s looks at columns that %s lacks: %s; replayed without\n",
+			fmt.Fprintf(a.ErrOut, "flyball: governor.%s: %s looks at columns that %s lacks: %s; replayed without\n",
 				key, name, samples, strings.Join(unseen, ", "))
 		}
 	}
 	for _, gap := range log.Gaps[:min(len(log.Gaps), maxGaps)] {
-		fmt.Fprintf(a.errout, "flyball: %s; replayed as if it followed at once\n", gap)
+		fmt.Fprintf(a.ErrOut, "flyball: %s; replayed as if it followed at once\n", gap)
 	}
 	if n := len(log.Gaps) - maxGaps; n > 0 {
-		fmt.Fprintf(a.errout, "flyball: %s: %d more gaps\n", samples, n)
+		fmt.Fprintf(a.ErrOut, "flyball: %s: %d more gaps\n", samples, n)
 	}
 	if law.Destination.Limits() {
-		fmt.Fprintln(a.errout, "flyball: governor.destination: its limits are not replayed: samples have no counts "+
+		fmt.Fprintln(a.ErrOut, "flyball: governor.destination: its limits are not replayed: samples have no counts "+
 			"of single destinations")
 	}
 }

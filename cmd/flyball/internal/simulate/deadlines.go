@@ -1,18 +1,19 @@
-package main
+package simulate
 
 import (
 	"context"
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/deadlines"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/unit"
 )
 
-func (a *app) askCommand() *cobra.Command {
+func (a app) askCommand() *cobra.Command {
 	q := deadlines.DefaultAsk()
-	q.From.Stdin = a.in
+	q.From.Stdin = a.In
 	refused, free := "2%", []string(nil)
 	var asJSON bool
 	c := &cobra.Command{
@@ -35,12 +36,12 @@ Exit codes: 0 done, whatever was found, 2 usage, 3 invalid scenario, 130 or 143
 stopped by a signal.`,
 		Example: "  flyball ask quickstart --deadline 8h\n  flyball ask providers --refused 5% " +
 			"--free governor.max,governor.target=20000/h..200000/h",
-		Args: exactlyOne("a scenario"),
+		Args: console.ExactlyOne("a scenario"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.From.Arg = args[0]
 			var err error
 			if q.Refused, err = unit.ParseShare(refused); err != nil {
-				return fail(exitUsage, "--refused: got %q, want a share such as 2%% or 0.02", refused)
+				return console.Fail(console.Usage, "--refused: got %q, want a share such as 2%% or 0.02", refused)
 			}
 			if q.Free, err = entries("--free", free, "KEY or KEY=FROM..TO, separated by commas"); err != nil {
 				return err
@@ -48,7 +49,7 @@ stopped by a signal.`,
 			return answered(a, q.Do, asJSON)
 		},
 	}
-	sourceFlags(c, &q.From)
+	console.SourceFlags(c, &q.From)
 	f := c.Flags()
 	f.StringVar(&q.Deadline, "deadline", "",
 		"time by which all campaigns are to be out: after the start, such as 8h, or with start_at a clock time such "+
@@ -63,9 +64,9 @@ stopped by a signal.`,
 	return c
 }
 
-func (a *app) planCommand() *cobra.Command {
+func (a app) planCommand() *cobra.Command {
 	q := deadlines.DefaultPlan()
-	q.From.Stdin = a.in
+	q.From.Stdin = a.In
 	var times []string
 	var asJSON bool
 	c := &cobra.Command{
@@ -98,7 +99,7 @@ stopped by a signal.`,
 			"  flyball plan consumer-night --deadline 12h,1d\n" +
 			"  flyball plan overnight --deadline '+6d 06:00' --warm-up young=2000+15%..20000 " +
 			"--quota rest=50000/day",
-		Args: exactlyOne("a scenario"),
+		Args: console.ExactlyOne("a scenario"),
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			q.From.Arg = args[0]
 			q.Deadlines, err = entries("--deadline", times, "times separated by commas, such as 04:00,8h")
@@ -108,7 +109,7 @@ stopped by a signal.`,
 			return answered(a, q.Do, asJSON)
 		},
 	}
-	sourceFlags(c, &q.From)
+	console.SourceFlags(c, &q.From)
 	f := c.Flags()
 	f.StringArrayVar(&times, "deadline", nil,
 		"times by which all campaigns are to be out, separated by commas: after the start, such as 8h, or with "+
@@ -128,7 +129,7 @@ func entries(flag string, texts []string, want string) (all []string, _ error) {
 	for _, text := range texts {
 		some := task.Entries(text)
 		if len(some) == 0 {
-			return nil, fail(exitUsage, "%s: got %q, want %s", flag, text, want)
+			return nil, console.Fail(console.Usage, "%s: got %q, want %s", flag, text, want)
 		}
 		all = append(all, some...)
 	}
@@ -136,10 +137,10 @@ func entries(flag string, texts []string, want string) (all []string, _ error) {
 }
 
 // answered does a task that writes nothing, and prints its report.
-func answered[T printable](a *app, do func(context.Context, task.Watch) (T, error), asJSON bool) error {
-	report, err := found(a, do)
+func answered[T console.Printable](a app, do func(context.Context, task.Watch) (T, error), asJSON bool) error {
+	report, err := console.Found(a.App, do)
 	if err != nil {
 		return err
 	}
-	return a.print(report, asJSON)
+	return a.Print(report, asJSON)
 }

@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"encoding/json"
@@ -7,18 +7,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/requested"
 	"flyball/cmd/flyball/internal/terminal"
 	"flyball/internal/vt"
 	"flyball/realrun/requests"
 )
 
-func (a *app) requestCommand() *cobra.Command {
+func (a app) requestCommand() *cobra.Command {
 	c := &cobra.Command{Use: "request", Short: "Let recipients leave, return and be added",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fail(exitUsage, "request: got %q, want serve or show", args[0])
+				return console.Fail(console.Usage, "request: got %q, want serve or show", args[0])
 			}
 			return c.Help()
 		}}
@@ -26,7 +27,7 @@ func (a *app) requestCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) requestServeCommand() *cobra.Command {
+func (a app) requestServeCommand() *cobra.Command {
 	defaults := requests.Default()
 	q := requested.Serve{Expire: vt.Span(defaults.Expire)}
 	c := &cobra.Command{
@@ -66,7 +67,7 @@ disk that fails, 8 an address that is not on loopback.`,
 				lock.Lock()
 				defer lock.Unlock()
 				if text, err := json.Marshal(event); err == nil {
-					fmt.Fprintf(a.stdout, "%s\n", text)
+					fmt.Fprintf(a.Stdout, "%s\n", text)
 				}
 			}
 			q.Begun = func(web, mail string) {
@@ -91,7 +92,7 @@ disk that fails, 8 an address that is not on loopback.`,
 	f.StringArrayVar(&q.Delete, "delete", defaults.Delete, "word in the first lines of a reply that asks for deletion "+
 		"(repeatable)")
 	f.StringArrayVar(&q.Add, "add", defaults.Add, "word that asks for addition, if --via is given (repeatable)")
-	f.Var(span{&q.Expire}, "expire", "time after the date of a mailing after which its links have no effect")
+	f.Var(console.Span(&q.Expire), "expire", "time after the date of a mailing after which its links have no effect")
 	f.StringVar(&q.Via, "via", "", "address and port of the mail server that takes mails of this one")
 	f.StringVar(&q.Allow, "allow", "", "allowlist of that server and of domains that are mailed; not given: loopback "+
 		"and reserved domains")
@@ -103,7 +104,7 @@ disk that fails, 8 an address that is not on loopback.`,
 	return c
 }
 
-func (a *app) requestShowCommand() *cobra.Command {
+func (a app) requestShowCommand() *cobra.Command {
 	var q requested.Show
 	var asJSON bool
 	c := &cobra.Command{
@@ -121,7 +122,7 @@ Exit codes: 0 shown, 2 usage, 3 a folder that is damaged.`,
 			if err != nil {
 				return err
 			}
-			return a.print(s, asJSON)
+			return a.Print(s, asJSON)
 		},
 	}
 	c.Flags().StringArrayVar(&q.Mailings, "mailing", nil, "folder that a live run keeps with --state (repeatable)")

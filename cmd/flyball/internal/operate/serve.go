@@ -1,4 +1,4 @@
-package main
+package operate
 
 import (
 	"fmt"
@@ -6,13 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/demo"
 	"flyball/cmd/flyball/internal/serve"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 )
 
-func (a *app) serveCommand() *cobra.Command {
+func (a app) serveCommand() *cobra.Command {
 	var roles []string
 	var check, shows bool
 	d := demo.Default()
@@ -30,9 +31,11 @@ however it was stopped. What happens is printed as lines of JSON, until a signal
 in one process without a TCP port for messages, mails 200,000 recipients, kills a B
 server without a word and replaces it, and compares the books at the end.
 
+A site runs until SIGINT or SIGTERM, and then ends with 0.
+
 Exit codes: 0 done, 1 the books of the demo disagree, 2 usage, 3 an invalid site,
 scenario or journal, 7 a port, a disk or a broker that is not there, 8 refused for
-safety, 130 and 143 stopped by a signal.`,
+safety, 130 and 143 a demo stopped by a signal.`,
 		Example: "  flyball serve --demo\n" +
 			"  flyball serve site.toml --check\n" +
 			"  flyball serve site.toml --role a --role b1\n" +
@@ -40,7 +43,8 @@ safety, 130 and 143 stopped by a signal.`,
 			"  flyball serve status site.toml",
 		Args: func(c *cobra.Command, args []string) error {
 			if shows == (len(args) == 1) || len(args) > 1 {
-				return fail(exitUsage, "serve: got %d arguments, want a site file, or --demo alone", len(args))
+				return console.Fail(console.Usage,
+					"serve: got %d arguments, want a site file, or --demo alone", len(args))
 			}
 			return nil
 		},
@@ -55,15 +59,15 @@ safety, 130 and 143 stopped by a signal.`,
 				if n != nil {
 					d.Seed = *n
 				}
-				d.Say = func(format string, args ...any) { fmt.Fprintf(a.stdout, format+"\n", args...) }
+				d.Say = func(format string, args ...any) { fmt.Fprintf(a.Stdout, format+"\n", args...) }
 				books, err := d.Do(stop.Context())
 				if err != nil {
 					return err
 				}
 				if stop.First() != nil {
-					return stoppedBy(stop, "")
+					return console.StoppedBy(stop, "")
 				}
-				if err := books.Text(a.out, a.colored()); err != nil {
+				if err := books.Text(a.Out, a.Colored()); err != nil {
 					return err
 				}
 				return books.Err()
@@ -73,9 +77,9 @@ safety, 130 and 143 stopped by a signal.`,
 				return err
 			}
 			if check {
-				return s.Text(a.out, a.colored())
+				return s.Text(a.Out, a.Colored())
 			}
-			log := slog.New(slog.NewJSONHandler(a.stdout, nil))
+			log := slog.New(slog.NewJSONHandler(a.Stdout, nil))
 			p, err := serve.Open(stop.Context(), s, log)
 			if err != nil {
 				return err
@@ -104,12 +108,12 @@ safety, 130 and 143 stopped by a signal.`,
 // oneSite wants one argument, a site file.
 func oneSite(c *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return fail(exitUsage, "%s: got %d arguments, want one site file", c.Name(), len(args))
+		return console.Fail(console.Usage, "%s: got %d arguments, want one site file", c.Name(), len(args))
 	}
 	return nil
 }
 
-func (a *app) serveSubmitCommand() *cobra.Command {
+func (a app) serveSubmitCommand() *cobra.Command {
 	var q serve.Submission
 	c := &cobra.Command{
 		Use:   "submit SITE --list FILE",
@@ -131,9 +135,9 @@ for safety.`,
 				return err
 			}
 			for _, line := range m.Words {
-				fmt.Fprintln(a.out, line)
+				fmt.Fprintln(a.Out, line)
 			}
-			fmt.Fprintf(a.out, "Mailing %s to %d recipients is in the queue of %s\n", m.Name, m.Recipients, s.Name)
+			fmt.Fprintf(a.Out, "Mailing %s to %d recipients is in the queue of %s\n", m.Name, m.Recipients, s.Name)
 			return nil
 		},
 	}
@@ -142,14 +146,14 @@ for safety.`,
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, "addresses that differ in upper and lower case only are duplicates")
 	f.StringVar(&q.Letter, "letter", "", "file of the letter; not given: a plain one")
-	f.Var(span{&q.Due}, "due", "time from now on after which the mailing begins")
-	f.Var(span{&q.Deadline}, "deadline", "time after its begin by which all are to be final; 0s: none")
+	f.Var(console.Span(&q.Due), "due", "time from now on after which the mailing begins")
+	f.Var(console.Span(&q.Deadline), "deadline", "time after its begin by which all are to be final; 0s: none")
 	f.IntVar(&q.Terms.Processes, "processes", 0, "MTA processes on each B server; 0: the site's")
 	f.IntVar(&q.Terms.Size, "subset", 0, "recipients that a process takes at a time; 0: the site's")
 	return c
 }
 
-func (a *app) serveStatusCommand() *cobra.Command {
+func (a app) serveStatusCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "status SITE",
@@ -168,14 +172,14 @@ Exit codes: 0 shown, 2 usage, 3 an invalid site or journal, 7 a disk.`,
 			if err != nil {
 				return err
 			}
-			return a.print(status, asJSON)
+			return a.Print(status, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema site-status)")
 	return c
 }
 
-func (a *app) serveKeysCommand() *cobra.Command {
+func (a app) serveKeysCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "keys SITE",
 		Short: "Make the keys by which the stations of a site know each other",
@@ -192,13 +196,13 @@ Exit codes: 0 done, 2 usage, 3 an invalid site, 7 a disk.`,
 				return err
 			}
 			made, err := s.MakeKeys()
-			fmt.Fprintf(a.out, "Made keys of %d stations in %s\n", len(made), s.Keys)
+			fmt.Fprintf(a.Out, "Made keys of %d stations in %s\n", len(made), s.Keys)
 			return err
 		},
 	}
 }
 
-func (a *app) serveRightsCommand() *cobra.Command {
+func (a app) serveRightsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "rights SITE",
 		Short: "Print what brokers of your own must allow the stations of a site",
@@ -212,7 +216,7 @@ Exit codes: 0 done, 2 usage, 3 an invalid site, 7 a key that is not there.`,
 			if err != nil {
 				return err
 			}
-			return s.Rights(a.out)
+			return s.Rights(a.Out)
 		},
 	}
 }
