@@ -144,7 +144,7 @@ type Summary struct {
 	Job Job
 	// Held has those who are held after an ambiguous attempt, and those to whom no allowed way leads.
 	Delivered, Failed, Held, Suppressed uint64
-	Ambiguous                           uint64  // recipients who may have got the message more than once
+	Ambiguous                           uint64  // recipients who may have a message without a reply, and so another
 	Late                                vt.Span // from the deadline to the end; 0: in time
 }
 

@@ -46,7 +46,7 @@ type job struct {
 	planned []engine.Planned // of the plan that is being read from facts
 	status  []mail.Status    // by recipient
 	left    int              // number of recipients that are not final
-	twice   []bool           // by recipient: may have got the message more than once
+	twice   []bool           // by recipient: may have got a message without a reply, and so another one
 	summary engine.Summary
 	told    bool // who asked for the mailing has the summary
 }

@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/realrun/sink"
 	"flyball/reports/format"
+	"flyball/site"
 )
 
 // Books are what receivers, journals and reports say at the end of a demonstration.
@@ -28,7 +29,7 @@ type Books struct {
 	Left       int           // recipients to whom the D server confirmed that they get nothing any more
 	Spared     int           // of these, who got nothing of this mailing
 	Kept       int           // of these, who count as suppressed
-	Late       time.Duration // longest time from the confirmation to a message that was under way
+	Late       time.Duration // longest time from a confirmation to a later message; 0: none came
 	Ledger     sink.Account
 	wrong      []string
 }
@@ -70,6 +71,10 @@ func (p *play) books() (*Books, error) {
 	return b, nil
 }
 
+// patience is the time after which no server sends a message to a recipient who has left: until then a server that
+// hears nothing is waited for, see site.Sending.
+var patience = time.Duration(site.Default().Sending.Patience)
+
 // judge finds everything that disagrees.
 func (b *Books) judge() {
 	check := func(ok bool, format string, args ...any) {
@@ -84,6 +89,8 @@ func (b *Books) judge() {
 	check(b.Suppressed == b.Kept, "%d recipients count as suppressed, and %d of these have left", b.Suppressed, b.Kept)
 	check(b.Barred == b.Left+b.Returned, "the A server bars %d recipients, want %d who left and %d whose mail was "+
 		"returned", b.Barred, b.Left, b.Returned)
+	check(b.Late <= patience, "a recipient has a message %.1f s after the D server confirmed that none comes, want at "+
+		"most %s", b.Late.Seconds(), patience)
 	all := b.Delivered + b.Failed + b.Suppressed + b.Held
 	check(all == b.Recipients, "%d recipients are final, want %d", all, b.Recipients)
 }
@@ -98,20 +105,27 @@ func (b *Books) Err() error {
 
 // Text writes what each figure of the application has shown.
 func (b *Books) Text(w io.Writer, color bool) error {
-	fmt.Fprintf(w, "\nFirst message accepted after %.1f s, all final and reported after %.1f s\n\n", b.First.Seconds(),
+	fmt.Fprintf(w, "\nFirst message accepted after %.1f s, all final and reported after %.1f s\n", b.First.Seconds(),
 		b.Took.Seconds())
-	t := format.Table{Left: 2, Head: []string{"books of", "what", "number"}}
+	t := format.Table{Caption: "What the servers and receivers say:", Left: 2,
+		Head: []string{"books of", "what", "number"}}
 	row := func(of, what string, n any) { t.Rows = append(t.Rows, []string{of, what, fmt.Sprint(n)}) }
 	row("receivers", "recipients who have the message", b.Ledger.Accepted)
 	row("receivers", "of these without a reply to the sender", b.Ledger.LostReply)
 	row("A server", "delivered", b.Delivered)
 	row("A server", "failed", b.Failed)
 	row("A server", "suppressed", b.Suppressed)
-	row("A server", "in doubt: may have it twice", b.Ambiguous)
+	row("A server", "held: may have the message, and get no second one", b.Held)
+	row("A server", "may have a message without a reply, held or not", b.Ambiguous)
 	row("A server", "must get nothing any more", b.Barred)
 	row("C server", "messages taken back", b.Returned)
 	row("D server", "recipients who left", b.Left)
 	row("receivers", "of these, got nothing of this mailing", b.Spared)
+	late := "none came"
+	if b.Late > 0 {
+		late = fmt.Sprintf("%.3f s", b.Late.Seconds())
+	}
+	row("receivers", "of these, longest until a later message", late)
 	for i, n := range b.PerServer {
 		row(fmt.Sprintf("B server %d", i+1), "recipients given", n)
 	}

@@ -145,7 +145,7 @@ func (s *Site) connection(v site.Station) bus.Config {
 
 // Text writes what would run.
 func (s *Site) Text(w io.Writer, color bool) error {
-	table := format.Table{Left: 4, Head: []string{"station", "here", "folder", "listens at"}}
+	table := format.Table{Caption: "Stations:", Left: 4, Head: []string{"station", "here", "folder", "listens at"}}
 	for _, v := range s.Stations {
 		here := "no"
 		if slices.ContainsFunc(s.Here, func(h site.Station) bool { return h.Name() == v.Name() }) {
@@ -158,7 +158,7 @@ func (s *Site) Text(w io.Writer, color bool) error {
 	if by == "" {
 		by = "within the process"
 	}
-	_, err := fmt.Fprintf(w, "Site %s mails by scenario %s to %s; messages go %s\n\n", s.Name, s.Scenario.Name,
+	_, err := fmt.Fprintf(w, "Site %s mails by scenario %s to %s; messages go %s\n", s.Name, s.Scenario.Name,
 		s.Receiver, by)
 	if err != nil {
 		return err

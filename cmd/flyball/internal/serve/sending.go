@@ -143,7 +143,7 @@ type Report struct {
 	Failed        uint64     `json:"failed"`
 	Held          uint64     `json:"held"`       // who may have the message, and get it no second time
 	Suppressed    uint64     `json:"suppressed"` // who asked for nothing while the mailing was under way
-	Ambiguous     uint64     `json:"ambiguous"`  // who may have the message more than once
+	Ambiguous     uint64     `json:"ambiguous"`  // who may have a message without a reply, and so another one
 	LateSeconds   float64    `json:"late_seconds"`
 	Ended         time.Time  `json:"ended"`
 }

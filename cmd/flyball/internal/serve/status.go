@@ -36,7 +36,7 @@ type MailingStatus struct {
 	Failed     int        `json:"failed"`
 	Held       int        `json:"held"`       // who may have the message, and get it no second time
 	Suppressed int        `json:"suppressed"` // who asked for nothing while the mailing was under way
-	Ambiguous  int        `json:"ambiguous"`  // who may have the message more than once
+	Ambiguous  int        `json:"ambiguous"`  // who may have a message without a reply, and so another one
 	Open       int        `json:"open"`       // who are not final
 	Subsets    []Subset   `json:"subsets"`    // in the order of their plans
 }
@@ -197,7 +197,7 @@ func (a *Account) Count(s mail.Status) (n int) {
 	return n
 }
 
-// Doubtful returns the number of recipients who may have the message more than once.
+// Doubtful returns the number of recipients who may have a message without a reply, and so another one.
 func (a *Account) Doubtful() (n int) {
 	for _, v := range a.Ambiguous {
 		if v > 0 {
@@ -251,13 +251,14 @@ func (a *Account) status() MailingStatus {
 
 // Text writes the status for people.
 func (s *Status) Text(w io.Writer, color bool) error {
-	if _, err := fmt.Fprintf(w, "Site %s: %s pending, %s barred\n\n", s.Site,
+	if _, err := fmt.Fprintf(w, "Site %s: %s pending, %s barred\n", s.Site,
 		format.Plural(uint64(len(s.Pending)), "mailing"), format.Plural(uint64(s.Barred), "recipient")); err != nil {
 		return err
 	}
-	all := format.Table{Left: 2, Head: []string{"mailing", "state", "recipients", "delivered", "failed", "held",
-		"suppressed", "open", "ambiguous"}}
-	parts := format.Table{Left: 3, Head: []string{"mailing", "server", "state", "plan", "recipients", "imported"}}
+	all := format.Table{Caption: "Mailings:", Left: 2, Head: []string{"mailing", "state", "recipients", "delivered",
+		"failed", "held", "suppressed", "open", "ambiguous"}}
+	parts := format.Table{Caption: "Subsets:", Left: 3, Head: []string{"mailing", "server", "state", "plan",
+		"recipients", "imported"}}
 	for _, m := range s.Mailings {
 		row := []string{fmt.Sprint(m.Job), m.State}
 		for _, n := range []int{m.Recipients, m.Delivered, m.Failed, m.Held, m.Suppressed, m.Open, m.Ambiguous} {
@@ -270,9 +271,6 @@ func (s *Status) Text(w io.Writer, color bool) error {
 		}
 	}
 	if err := all.Write(w, color); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(w); err != nil {
 		return err
 	}
 	return parts.Write(w, color)
