@@ -120,11 +120,15 @@ func (s *Scenario) Engine(server mail.Server) delivery.Config {
 		Destination: s.Governor.Destination, Destinations: len(s.Destinations),
 		Messages: s.Dialogue.Messages, Interval: s.Governor.Interval,
 		Target: target, Pauses: s.Pauses(), Most: s.Servers[server].Connections,
-		Together: s.OneGovernor() || s.Retry.OfCluster()}
+		Together: s.Together()}
 }
 
 // OneGovernor reports whether one governor controls all servers.
 func (s *Scenario) OneGovernor() bool { return s.Governor.Scope == "cluster" }
+
+// Together reports whether servers decide together at the ends of their intervals: by one governor, or by one delivery
+// failure rate.
+func (s *Scenario) Together() bool { return s.OneGovernor() || s.Retry.OfCluster() }
 
 // ClusterName is the name of the account of all servers under one governor.
 const ClusterName = "cluster"

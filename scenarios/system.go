@@ -199,7 +199,7 @@ func (s *Scenario) checkSystem(l *conf.List) {
 	if !s.Guarded() {
 		return
 	}
-	l.Check(!s.OneGovernor() && !s.Retry.OfCluster(), "governor", "got servers that decide together, want "+
+	l.Check(!s.Together(), "governor", "got servers that decide together, want "+
 		"each by itself: a server that stops or waits would stop the others")
 	n := s.Recipients()
 	l.Check(n <= mostWithFaults, "campaign", "got %d recipients in all campaigns, want at most %d with faults, "+

@@ -63,7 +63,7 @@ const (
 // branching reports whether the runs of a scenario can branch: each server must have a governor
 // of its own, and no sending server.
 func branching(s *scenarios.Scenario) bool {
-	return !s.OneGovernor() && !s.Retry.OfCluster() && !s.Dispatch.Sends()
+	return !s.Together() && !s.Dispatch.Sends()
 }
 
 // witness is a governor whose decisions are written down.

@@ -83,8 +83,8 @@ func (Sending) KeyDoc(key string) (doc, source string) {
 func (Station) KeyDoc(key string) (doc, source string) {
 	switch key {
 	case "role":
-		return "a sends mailings, b delivers, c takes returned mail, d takes requests, broker carries " +
-			"messages between processes", ""
+		return "a sends mailings, b delivers, c takes returned mail, d takes requests, governor governs all " +
+			"servers of a scenario with one governor, broker carries messages between processes", ""
 	case "number":
 		return "of role \"b\": which [[server]] of the scenario it is, from 1 on", ""
 	case "folder":

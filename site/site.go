@@ -84,8 +84,9 @@ type Sending struct {
 
 // Station is one server of the site.
 type Station struct {
-	// a sends mailings, b delivers, c takes returned mail, d takes requests, broker carries messages between processes
-	Role string `toml:"role" required:"true" oneof:"a b c d broker"`
+	// a sends mailings, b delivers, c takes returned mail, d takes requests, governor governs all servers of a scenario
+	// with one governor, broker carries messages between processes
+	Role string `toml:"role" required:"true" oneof:"a b c d governor broker"`
 	// of role "b": which [[server]] of the scenario it is, from 1 on
 	Number int `toml:"number" range:"1..10000"`
 	// folder of its journal, which one process at a time may use
@@ -103,14 +104,16 @@ type Station struct {
 
 // Roles of stations.
 const (
-	A      = "a"
-	B      = "b"
-	C      = "c"
-	D      = "d"
-	Broker = "broker"
+	A        = "a"
+	B        = "b"
+	C        = "c"
+	D        = "d"
+	Governor = "governor"
+	Broker   = "broker"
 )
 
-// Name returns the name of the station in messages, in --role and of its folder: a, b1, b2, c, d or broker.
+// Name returns the name of the station in messages, in --role and of its folder: the role, and of role "b" the number
+// behind it.
 func (s Station) Name() string {
 	if s.Role == B {
 		return fmt.Sprint(s.Role, s.Number)
@@ -129,9 +132,14 @@ func (s Station) Address() (engine.Address, bool) {
 		return engine.Address{Role: engine.Bounces}, true
 	case D:
 		return engine.Address{Role: engine.Requests}, true
+	case Governor:
+		return engine.Address{Role: engine.Governing}, true
 	}
 	return engine.Address{}, false
 }
+
+// Fetches reports whether the station fetches mailings, or their keys, from the depot.
+func (s Station) Fetches() bool { return s.Role == B || s.Role == C || s.Role == D }
 
 // Format is the format of site files.
 var Format = tomlfile.New[Config]("sending.patience")

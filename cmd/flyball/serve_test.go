@@ -23,8 +23,24 @@ import (
 
 // ledgerOf is a receiver that takes all mail after a while, and counts the messages of each address.
 type ledgerOf struct {
-	mu  sync.Mutex
-	got map[string]int
+	mu        sync.Mutex
+	got       map[string]int
+	now, most int // messages at the same time
+}
+
+// atOnce returns the most messages that came at the same time.
+func (l *ledgerOf) atOnce() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.most
+}
+
+// begins counts a message that comes.
+func (l *ledgerOf) begins() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now++
+	l.most = max(l.most, l.now)
 }
 
 func (l *ledgerOf) count(address string) int {
@@ -76,9 +92,11 @@ func (s *taking) Data(r io.Reader) error {
 	if _, err := io.Copy(io.Discard, r); err != nil {
 		return err
 	}
+	s.of.begins()
 	time.Sleep(s.takes)
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
+	s.of.now--
 	s.of.got[s.to]++
 	return nil
 }

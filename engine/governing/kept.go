@@ -14,7 +14,8 @@ const form = 1
 // Kept is a Cluster on a server of its own, which goes on after a stop: an engine.Durable whose only fact is what it
 // has learned. While it is stopped, each server keeps its C. Servers stop and begin again at any time. So the end of
 // one ends no interval of all, and a partial Report is dropped; and servers may count their intervals differently, so
-// a Report is about the interval in which it ended. All have about the same time, and the same time zero.
+// a Report is about the interval in which it ended. All end their intervals at about the same moments, but their times
+// may differ by whole intervals.
 type Kept struct {
 	*Cluster
 	own  []uint64 // by server: the number that it gave to its last interval
@@ -31,14 +32,23 @@ func Keep(c *Cluster) *Kept {
 // Receive processes a Report. See Cluster.
 func (k *Kept) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	if r, ok := m.Body.(engine.Report); ok {
+		r.Ended = k.here(now, r.Ended)
 		if r.Partial || r.Ended < vt.Time(k.cfg.Interval) {
 			return
 		}
 		k.own[m.From.Server] = m.Number
-		m.Number = uint64(r.Ended/vt.Time(k.cfg.Interval)) - 1
+		m.Number, m.Body = uint64(r.Ended/vt.Time(k.cfg.Interval))-1, r
 	}
 	k.Cluster.Receive(now, m, out)
 	k.write(out)
+}
+
+// here returns the end of an interval by the time of the cluster: the last one that is whole intervals from the end by
+// the server's time, and not later than now, but for a part of an interval by which the server's clock may be ahead.
+func (k *Kept) here(now, ended vt.Time) vt.Time {
+	s := vt.Time(k.cfg.Interval)
+	end := now + s/patience
+	return end - ((end-ended)%s+s)%s
 }
 
 // Wake decides on an interval without the reports that have not arrived in time.

@@ -96,3 +96,18 @@ func TestKeptCountsIntervalsByTheirEnds(t *testing.T) {
 		t.Errorf("got %v, want one decision, C = 12, with each server's own number", out.Send)
 	}
 }
+
+// Servers whose journals began on other days decide together: their times differ by whole intervals, and a little by
+// their clocks.
+func TestKeptHasServersOfOtherTimes(t *testing.T) {
+	k := keepRising()
+	var out engine.Outbox
+	for server, ended := range []vt.Time{vt.Time(2 * vt.Hour), vt.Time(700 * vt.Hour)} {
+		now := vt.Time(5*vt.Hour + vt.Span(1-2*server)*vt.Second)
+		k.Receive(now, engine.Message{From: engine.Address{Role: engine.Delivery, Server: mail.Server(server)},
+			Number: uint64(server), Body: engine.Report{Ended: ended}}, &out)
+	}
+	if len(out.Send) != 2 || k.NextWake() != vt.Time(6*vt.Hour) {
+		t.Errorf("got %v and the next wake at %v, want one decision and 6h", out.Send, k.NextWake())
+	}
+}

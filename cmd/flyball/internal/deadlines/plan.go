@@ -204,7 +204,7 @@ func mostOf(s *scenarios.Scenario) (all []int) {
 
 // together reports whether servers share a governor, a sending server, or what counts them together.
 func together(s *scenarios.Scenario) bool {
-	joint := s.OneGovernor() || s.React() || s.Retry.OfCluster() || s.Dispatch.Sends()
+	joint := s.Together() || s.React() || s.Dispatch.Sends()
 	for _, d := range s.Destinations {
 		joint = joint || d.Shared || d.By == "block"
 		for _, a := range d.Allowances {

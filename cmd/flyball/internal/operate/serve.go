@@ -22,10 +22,11 @@ func (a app) serveCommand() *cobra.Command {
 		Use:   "serve SITE | serve --demo",
 		Short: "Run the servers of a whole system, in one process or many",
 		Long: `Run the stations of a site: a server that sends (a), servers that deliver (b1, b2
-...), one for returned mail (c), one for requests (d) and a broker of messages. The
-site file names them all and is the same on every computer of the site; --role runs
-some of them here. Each keeps its journal in a folder of its own and goes on from it,
-however it was stopped. What happens is printed as lines of JSON, until a signal.
+...), one for returned mail (c), one for requests (d), a governor of all servers and a
+broker of messages. The site file names them all and is the same on every computer of
+the site; --role runs some of them here. Each keeps its journal in a folder of its own
+and goes on from it, however it was stopped. What happens is printed as lines of JSON,
+until a signal.
 
 --demo needs no file: it makes a site with five B servers and receivers on loopback,
 in one process without a TCP port for messages, mails 200,000 recipients, kills a B

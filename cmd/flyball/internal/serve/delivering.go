@@ -60,7 +60,7 @@ func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 		t.Resolver = fixed(at)
 	}
 	s.runner, err = realrun.NewServer(of, s.number, &s.list, t, nil, realrun.Keeping{Journal: m.journal,
-		Before: m.before, Boot: kept.Boot(), Broken: s.breaks}, m)
+		Before: m.before, Boot: kept.Boot(), Zero: m.zero(), Broken: s.breaks}, m)
 	if err != nil {
 		return task.Fail(task.Invalid, "%s: %w", m.name, err)
 	}

@@ -81,7 +81,7 @@ func (s *Site) token(v site.Station) (string, error) {
 // clients returns all stations that use the depot, by the hashes of their tokens.
 func (s *Site) clients() (all []depot.Client, err error) {
 	for _, v := range s.Stations {
-		if v.Role == site.Broker || v.Role == site.A {
+		if !v.Fetches() {
 			continue
 		}
 		text, err := task.ReadFile("keys", filepath.Join(s.Keys, v.Name()+hashFile), input.Certificate)

@@ -91,6 +91,9 @@ func (s *Site) check() error {
 		l.Check(v.Role != site.Broker || s.Bus.URL != "", conf.Index("station", i)+".role", "got a broker and no "+
 			"bus.url, want where other stations find it")
 	}
+	_, governed := s.Named(site.Governor)
+	l.Check(governed == s.Scenario.Together(), "station", "got a scenario whose servers decide together: %v, and a "+
+		"governor: %v, want both or neither", s.Scenario.Together(), governed)
 	refuses := false
 	for i, v := range s.Stations {
 		for _, p := range []struct{ key, text string }{{".listen", v.Listen}, {".mail", v.Mail}} {

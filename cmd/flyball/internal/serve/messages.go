@@ -176,7 +176,7 @@ func (p *Process) openTokens() (err error) {
 	p.tokens = map[string]string{}
 	if p.site.Keys != "" {
 		for _, v := range p.site.Here {
-			if v.Role == site.Broker || v.Role == site.A {
+			if !v.Fetches() {
 				continue
 			}
 			if p.tokens[v.Name()], err = p.site.token(v); err != nil {
@@ -189,7 +189,7 @@ func (p *Process) openTokens() (err error) {
 		return err
 	}
 	for _, v := range p.site.Stations {
-		if v.Role == site.Broker || v.Role == site.A {
+		if !v.Fetches() {
 			continue
 		}
 		t := depot.NewToken()

@@ -132,7 +132,7 @@ func (p *Process) openMember(ctx context.Context, v site.Station) (*member, erro
 // opens has what opens a station of each role.
 var opens = map[string]func(*Process, context.Context, *member) error{
 	site.A: (*Process).openSending, site.B: (*Process).openDelivering, site.C: (*Process).openReturning,
-	site.D: (*Process).openRequesting}
+	site.D: (*Process).openRequesting, site.Governor: (*Process).openGoverning}
 
 // lockFolder makes the folder of the station, and lets no other process use it.
 func (m *member) lockFolder() error {
