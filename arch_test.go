@@ -31,6 +31,7 @@ engine/remote
 reports/runlog reports/format
 reports/measure
 scenarios
+scenarios/work scenarios/stated
 -- shells
 internal/agenda realrun/path internal/apart internal/input internal/longtest internal/script internal/testca internal/zone engine/internal/roletest internal/returned
 internal/durable internal/fault realrun/dial realrun/wire
@@ -48,6 +49,7 @@ reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist
 storage bus
 farm bus/carrier
+cmd/flyball/internal/kinds
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual
 cmd/flyball/internal/promote cmd/flyball/internal/kept
 cmd/flyball/internal/status cmd/flyball/internal/lists

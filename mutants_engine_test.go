@@ -175,7 +175,7 @@ var engineMutants = []mutant{
 		"sum -= room * prices[i] / 2"},
 	{"what rounding keeps from a server is owed twice", "engine/partition/spread.go", "owed[to]--", "owed[to]++"},
 	{"an optimal plan heeds no caps", "scenarios/partition.go", "	s.heedCaps(p)\n", ""},
-	{"quotas refuse a plan that heeds none", "scenarios/partition.go", "partition.Equal(p), nil",
+	{"quotas refuse a plan that heeds none", "scenarios/work/work.go", "partition.Equal(p), nil",
 		"partition.Equal(p), errors.Join(p.Validate()...)"},
 	{"the last distance counts alone", "netmodel/config/distance.go", "at.RTT += v.RTT", "at.RTT = v.RTT"},
 	{"the mean attempt time is a sum", "engine/conditions.go", "c.Took / vt.Span(s.Attempts)", "c.Took"},

@@ -11,6 +11,7 @@ import (
 	"flyball/realrun/station"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 )
 
 // mostProcesses is the greatest number of MTA processes of a server that keeps its facts.
@@ -39,7 +40,7 @@ func NewServer(s *scenarios.Scenario, number mail.Server, list *mail.List, t Tra
 		shared: runlog.NewRecorder(len(s.Destinations), nil)}
 	for range s.Servers {
 		rec := runlog.NewRecorder(len(s.Destinations), watch)
-		rec.Sends(s.Sending(true))
+		rec.Sends(stated.Sending(s, true))
 		roles.records = append(roles.records, rec)
 	}
 	r := newRunner(s, roles, list, 1, t, nil, mostProcesses)

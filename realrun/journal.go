@@ -14,6 +14,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // Journal records every input of the machines, one per line, so that a live run
@@ -119,9 +120,9 @@ func Replay(s *scenarios.Scenario, list *mail.List, journal io.Reader) (*runlog.
 // replay is a run that a journal drives.
 type replay struct {
 	*roles
-	parts    []scenarios.Arrival // to come
-	received []uint64            // messages, by server
-	under    map[slot]uint32     // generation of the attempt under way
+	parts    []work.Arrival  // to come
+	received []uint64        // messages, by server
+	under    map[slot]uint32 // generation of the attempt under way
 	horizon  vt.Time
 	now      vt.Time
 	load     float64 // of the next wake or end

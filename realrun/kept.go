@@ -13,6 +13,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/realrun/journal"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // Keeping is how a run keeps the facts of its mailing, so that another run goes on after this one has stopped in any
@@ -89,7 +90,7 @@ type heldDot struct {
 // keep replaces the delivering servers of roles by those that keep their facts, with a sending server unless it is
 // elsewhere, and has them recover. They go on at a time, or at the time of the last fact if it is later. opened, unless
 // it is nil, begins the journal.
-func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.Arrival, scale float64, k Keeping,
+func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []work.Arrival, scale float64, k Keeping,
 	from vt.Time, opened engine.Fact) (now vt.Time, err error) {
 	v := &kept{Keeping: k, roles: r, barred: map[mail.Recipient]bool{}, list: list, gate: newGate(),
 		remotes: make([]*remote.Server, len(r.machines)), memories: make([]memory, len(r.machines))}
@@ -143,7 +144,7 @@ func (r *roles) keep(s *scenarios.Scenario, list *mail.List, parts []scenarios.A
 }
 
 // sends returns the sending server.
-func (v *kept) sends(s *scenarios.Scenario, parts []scenarios.Arrival, wall vt.Span) *sender.Server {
+func (v *kept) sends(s *scenarios.Scenario, parts []work.Arrival, wall vt.Span) *sender.Server {
 	r := v.roles
 	cfg := sender.Default(len(r.machines))
 	cfg.Check, cfg.Lease, cfg.Patience, cfg.Stall = cfg.Check*wall, cfg.Lease*wall, cfg.Patience*wall,

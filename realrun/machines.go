@@ -17,6 +17,8 @@ import (
 	"flyball/realrun/station"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
+	"flyball/scenarios/work"
 )
 
 // roles holds the roles that a live run or its replay drives. Every input goes
@@ -28,7 +30,7 @@ type roles struct {
 	silent    bool            // sends none any more
 
 	machines []engine.Trier                    // delivering servers; nil: it is elsewhere
-	planner  *scenarios.Planner                // of a run that learns; else nil
+	planner  *work.Planner                     // of a run that learns; else nil
 	cluster  *governing.Cluster                // nil if every server decides by itself
 	records  []*runlog.Recorder                // of each machine
 	shared   *runlog.Recorder                  // of the cluster's intervals
@@ -52,18 +54,18 @@ func (r *roles) fail() {
 
 // newRoles returns the roles of a scenario over a list, the list in the order in which they take it, and
 // their work, which a run that learns does not know yet. Watch may be nil.
-func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*roles, *mail.List, []scenarios.Arrival,
+func newRoles(s *scenarios.Scenario, list *mail.List, watch runlog.Watch) (*roles, *mail.List, []work.Arrival,
 	error) {
-	sending := s.Sending(!list.Synthetic())
+	sending := stated.Sending(s, !list.Synthetic())
 	r := &roles{shared: runlog.NewRecorder(len(s.Destinations), nil)}
-	var parts []scenarios.Arrival
+	var parts []work.Arrival
 	var err error
 	if s.Dispatch.Learns() {
-		if r.planner, err = s.Planner(list); err == nil {
+		if r.planner, err = work.NewPlanner(s, list); err == nil {
 			list = r.planner.List()
 		}
 	} else {
-		list, parts, err = s.Work(list, rng.New(s.Seed, 0))
+		list, parts, err = work.Of(s, list, rng.New(s.Seed, 0))
 	}
 	if err != nil {
 		return nil, nil, nil, err
@@ -101,7 +103,7 @@ func upTo(n int) (all []mail.Server) {
 }
 
 // begin sets the starts of campaigns in the records, and returns their parts.
-func (r *roles) begin(parts []scenarios.Arrival) []scenarios.Arrival {
+func (r *roles) begin(parts []work.Arrival) []work.Arrival {
 	for _, a := range parts {
 		r.records[a.Server].Begins(a.First, a.Campaign, a.At, a.Due)
 	}
@@ -109,7 +111,7 @@ func (r *roles) begin(parts []scenarios.Arrival) []scenarios.Arrival {
 }
 
 // plan returns the parts of the campaigns that have begun by now and have no plan.
-func (r *roles) plan(now vt.Time) (parts []scenarios.Arrival) {
+func (r *roles) plan(now vt.Time) (parts []work.Arrival) {
 	for r.nextPlan() < now {
 		parts = append(parts, r.begin(r.planner.Plan())...)
 	}
@@ -189,7 +191,7 @@ func (r *roles) complete(now vt.Time, server mail.Server, c mail.Completion) {
 }
 
 // assign passes a server a part of a list.
-func (r *roles) assign(now vt.Time, a scenarios.Arrival) {
+func (r *roles) assign(now vt.Time, a work.Arrival) {
 	r.records[a.Server].HandsOver(now, uint64(a.Reserve.To-a.Reserve.From))
 	r.receive(now, a.Message())
 }

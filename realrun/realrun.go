@@ -26,6 +26,7 @@ import (
 	"flyball/realrun/station"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // Transport creates the MTA processes.
@@ -57,7 +58,7 @@ type Runner struct {
 
 	roles     *roles
 	cpu       cpuMeter
-	arrivals  []scenarios.Arrival
+	arrivals  []work.Arrival
 	transport Transport
 	scale     float64
 	horizon   vt.Time

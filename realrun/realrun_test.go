@@ -23,6 +23,7 @@ import (
 	"flyball/realrun/sink"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 	"flyball/sim"
 )
 
@@ -515,7 +516,7 @@ func TestHabitsInBothWorlds(t *testing.T) {
 
 	list := s.List(rng.New(s.Seed, 0))
 	sent, lost := make([]uint64, len(s.Destinations)), make([]uint64, len(s.Destinations))
-	for _, a := range s.Arrivals(list.Len()) {
+	for _, a := range work.Arrivals(s, list.Len()) {
 		for i := a.Reserve.From; i < a.Reserve.To; i++ {
 			if d := list.Destination(i); a.Server == 2 {
 				lost[d]++

@@ -15,7 +15,7 @@ import (
 	"flyball/realrun"
 	"flyball/realrun/sink"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // reading is a row of a table by its destination and number.
@@ -163,10 +163,10 @@ func TestReactionsHoldInBothWorlds(t *testing.T) {
 			want, world := simulate(t, s)
 			got, receivers, r := live(t, s, 50, nil)
 			list := s.List(rng.New(s.Seed, 0))
-			all := s.Arrivals(list.Len())
+			all := work.Arrivals(s, list.Len())
 			waits := 0 // recipients of asks on the far server that have no message
 			for i := range got.status {
-				onFar := slices.ContainsFunc(all, func(a scenarios.Arrival) bool {
+				onFar := slices.ContainsFunc(all, func(a work.Arrival) bool {
 					return a.Server == 1 && a.Reserve.From <= mail.Recipient(i) && mail.Recipient(i) < a.Reserve.To
 				})
 				to := list.Destination(mail.Recipient(i))

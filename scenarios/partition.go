@@ -1,17 +1,13 @@
 package scenarios
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 
-	"flyball/engine"
 	"flyball/engine/partition"
 	"flyball/engine/proximity"
 	"flyball/internal/conf"
 	"flyball/internal/mail"
-	"flyball/internal/rng"
 	"flyball/internal/unit"
 	"flyball/internal/vt"
 	"flyball/netmodel/config"
@@ -123,6 +119,21 @@ func Strategies() (all []string) {
 	return all
 }
 
+// Known returns what earlier runs learned.
+func (s *Scenario) Known() *proximity.Database {
+	if s.known == nil {
+		return &proximity.Database{}
+	}
+	return s.known
+}
+
+// WithKnown returns the scenario after runs that learned db.
+func (s *Scenario) WithKnown(db *proximity.Database) *Scenario {
+	after := *s
+	after.known = db
+	return &after
+}
+
 // Problem returns the division of a campaign's list with counts of recipients at each destination.
 func (s *Scenario) Problem(campaign int, counts []int64) *partition.Problem {
 	times := s.Netmodel().Times(mail.Fresh)
@@ -134,14 +145,14 @@ func (s *Scenario) Problem(campaign int, counts []int64) *partition.Problem {
 
 // ProblemAt returns Problem with other times of attempts, in milliseconds, by destination and then server.
 func (s *Scenario) ProblemAt(campaign int, counts, times []int64) *partition.Problem {
-	p := s.problem(campaign, counts)
+	p := s.ProblemWithoutTimes(campaign, counts)
 	p.Cost = times
 	s.heedCaps(p)
 	return p
 }
 
-// problem returns Problem without times, and without quotas of sites, which follow from times.
-func (s *Scenario) problem(campaign int, counts []int64) *partition.Problem {
+// ProblemWithoutTimes returns Problem without times, and without quotas of sites, which follow from times.
+func (s *Scenario) ProblemWithoutTimes(campaign int, counts []int64) *partition.Problem {
 	p := &partition.Problem{Imbalance: s.Dispatch.Imbalance}
 	for _, v := range s.Servers {
 		processes := s.Campaigns[campaign].Processes
@@ -206,33 +217,6 @@ func (s *Scenario) Problems() (all []*partition.Problem) {
 	return all
 }
 
-// Plan returns the plan of a problem by a strategy; key is for draws. The optimal plan alone heeds imbalance and
-// quotas, so it alone has an error: that they leave no plan.
-func Plan(strategy string, p *partition.Problem, key rng.Key) (plan partition.Plan, err error) {
-	switch strategy {
-	case "equal":
-		return partition.Equal(p), nil
-	case "random":
-		return partition.Random(p, key), nil
-	case "network":
-		return partition.Network(p), nil
-	case "region":
-		return partition.Region(p), nil
-	case "segment":
-		return partition.Segment(p), nil
-	case "optimal":
-		if err := errors.Join(p.Validate()...); err != nil {
-			return plan, err
-		}
-		plan, ok := partition.Optimal(p)
-		if !ok {
-			err = errors.New("quotas leave some recipients without a server")
-		}
-		return plan, err
-	}
-	panic(fmt.Sprintf("strategy %q makes no plan", strategy))
-}
-
 // groups returns how many recipients each campaign's synthetic list has at each destination if a list is
 // partitioned: its share, exactly, with what rounding leaves for the first destinations that lack most.
 func (s *Scenario) groups() (all [][]int64) {
@@ -244,74 +228,6 @@ func (s *Scenario) groups() (all [][]int64) {
 			p.Servers[i].Resources = share
 		}
 		all = append(all, partition.Equal(&p).Counts)
-	}
-	return all
-}
-
-// Work returns the list of a run, in the order in which servers take it, and their parts of it. Lists are
-// divided by sender.partition; key is for its draws. If a run learns, all parts are by what was known before it, see
-// Planner. The error names a campaign that does not fit on the servers.
-func (s *Scenario) Work(list *mail.List, key rng.Key) (*mail.List, []Arrival, error) {
-	if s.Dispatch.Plain() {
-		return list, s.Arrivals(list.Len()), nil
-	}
-	if s.Dispatch.Learns() {
-		p, err := s.Planner(list)
-		if err != nil {
-			return nil, nil, err
-		}
-		return p.List(), p.All(), nil
-	}
-	list = s.grouped(list)
-	var all []Arrival
-	ends := append([]mail.Recipient{0}, s.Ends(list.Len())...)
-	for number, c := range s.Campaigns {
-		plan, err := Plan(s.Dispatch.Partition, s.Problem(number, list.Groups(number)), key)
-		if err != nil {
-			return nil, nil, fmt.Errorf("campaign %s: %w", c.Name, err)
-		}
-		all = append(all, s.deal(list, number, plan.Counts, ends[number])...)
-	}
-	return list, inOrder(all, len(s.Servers)), nil
-}
-
-// grouped returns the list, ready to be dealt.
-func (s *Scenario) grouped(list *mail.List) *mail.List {
-	if list.Grouped() {
-		return list
-	}
-	grouped := list.Group(s.Ends(list.Len()), len(s.Destinations))
-	return &grouped
-}
-
-// deal deals a campaign, whose list begins at first, and returns its parts.
-func (s *Scenario) deal(list *mail.List, number int, counts []int64, first mail.Recipient) (all []Arrival) {
-	from := first
-	for i, to := range list.Deal(number, counts, len(s.Servers)) {
-		if to > from {
-			all = append(all, s.arrival(number, i, first, from, to))
-		}
-		from = to
-	}
-	return all
-}
-
-// arrival returns the part [from, to) of a campaign's list, which begins at first.
-func (s *Scenario) arrival(number, server int, first, from, to mail.Recipient) Arrival {
-	c := s.Campaigns[number]
-	a := Arrival{At: vt.Time(c.Start), Due: c.due(), Campaign: number, First: first, Server: mail.Server(server)}
-	a.Reserve = engine.Reserve{From: from, To: to, Processes: c.Processes, Subset: c.Subset, Priority: c.Priority,
-		Rate: c.Rate}
-	return a
-}
-
-// inOrder sorts arrivals by time and numbers the messages to each server.
-func inOrder(all []Arrival, servers int) []Arrival {
-	slices.SortStableFunc(all, func(a, b Arrival) int { return int(min(max(a.At-b.At, -1), 1)) })
-	sent := make([]uint64, servers)
-	for i := range all {
-		sent[all[i].Server]++
-		all[i].Number = sent[all[i].Server]
 	}
 	return all
 }

@@ -1,7 +1,8 @@
 // Package scenarios holds the questions that Flyball answers. It turns a TOML
 // file into one valid, frozen Scenario or reports all problems with it, builds
 // the parts of a run from the scenario, and lists the built-in scenarios and the
-// numbers that a result depends on. Both shells and the command line call it.
+// numbers that a result depends on. Both shells and the command line call it. Package
+// work deals the lists to servers; package stated tells reports what a scenario states.
 package scenarios
 
 import (
@@ -214,6 +215,14 @@ func (c Campaign) Sender(scope string) string {
 		return c.Account
 	}
 	return c.Domain
+}
+
+// Due returns the deadline of the campaign, vt.Never without one.
+func (c Campaign) Due() vt.Time {
+	if c.Deadline == 0 {
+		return vt.Never
+	}
+	return vt.Time(c.Deadline)
 }
 
 // Idle reports whether a key has no meaning beside the other values of c.

@@ -11,6 +11,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 	"flyball/sim"
 )
 
@@ -21,7 +22,7 @@ type whole struct {
 }
 
 func wholeOf(s *scenarios.Scenario, w *sim.World, end vt.Time) whole {
-	r := runlog.Run{End: end, Campaigns: s.CampaignsOf(w.List().Len())}
+	r := runlog.Run{End: end, Campaigns: stated.Campaigns(s, w.List().Len())}
 	w.Record().Fold(&r, uint64(w.List().Len()), 0)
 	rows := fmt.Sprintf("%+v", r.Intervals)
 	r.Intervals = nil

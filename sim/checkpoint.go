@@ -11,6 +11,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // checkpointMagic begins a checkpoint file. After it come the identity of the
@@ -118,7 +119,7 @@ func (w *World) repeat(c *snap.Codec, reached vt.Time) {
 }
 
 // again gives servers all parts of a run that is restored; which of them they have had by then is in their states.
-func (w *World) again(parts []scenarios.Arrival) {
+func (w *World) again(parts []work.Arrival) {
 	w.work = nil
 	for _, v := range w.servers {
 		v.arrivals = nil

@@ -10,6 +10,8 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
+	"flyball/scenarios/work"
 )
 
 // The outcome of each recipient, and the counts of each destination, equal an
@@ -29,7 +31,7 @@ func TestOutcomes(t *testing.T) {
 		dest := make([]mail.Destination, n)
 		campaign := make([]int, n)
 		tallies := map[vt.Time]runlog.Tally{} // by second, of destination 0
-		for _, a := range s.Arrivals(n) {
+		for _, a := range work.Arrivals(s, n) {
 			for r := a.Reserve.From; r < a.Reserve.To; r++ {
 				starts[r], campaign[r] = a.At, a.Campaign
 			}
@@ -59,7 +61,7 @@ func TestOutcomes(t *testing.T) {
 		w.Workers = 2
 		w.KeepOutcomes()
 		w.Run(nil)
-		run := runlog.Run{Campaigns: s.CampaignsOf(n)}
+		run := runlog.Run{Campaigns: stated.Campaigns(s, n)}
 		w.Record().Fold(&run, uint64(n), 0)
 		checkCampaigns(t, s, &run, want, campaign)
 		checkCourse(t, run.Course, tallies)
@@ -227,7 +229,7 @@ func TestOutcomesAfterACheckpoint(t *testing.T) {
 	if !slices.Equal(second.outcomes(), whole.outcomes()) {
 		t.Error("the resumed run has other outcomes")
 	}
-	a, b := runlog.Run{Campaigns: s.CampaignsOf(1250)}, runlog.Run{Campaigns: s.CampaignsOf(1250)}
+	a, b := runlog.Run{Campaigns: stated.Campaigns(s, 1250)}, runlog.Run{Campaigns: stated.Campaigns(s, 1250)}
 	whole.Record().Fold(&a, 1250, 0)
 	second.Record().Fold(&b, 1250, 0)
 	if !reflect.DeepEqual(a.Campaigns, b.Campaigns) || !reflect.DeepEqual(a.Course, b.Course) {

@@ -12,6 +12,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 	"flyball/sim"
 )
 
@@ -193,7 +194,7 @@ func TestCampaignsArePlannedInTheOrderOfTheirStarts(t *testing.T) {
 	s := mailings(t, nil, "campaign[0].start=20m", "campaign[1].start=0s", "campaign[2].start=1ns",
 		"campaign[3].start=20m")
 	list := s.List(rng.New(s.Seed, 0))
-	p, err := s.Planner(&list)
+	p, err := work.NewPlanner(s, &list)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/netmodel"
 	"flyball/reports/runlog"
-	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // server is one delivering server with its own model of the network. Servers
@@ -25,7 +25,7 @@ type server struct {
 	machine  *delivery.Machine
 	model    *netmodel.Model
 	ends     evq.Queue // of attempts, by slot
-	arrivals []scenarios.Arrival
+	arrivals []work.Arrival
 	coming   bool // a campaign may come that has no plan yet
 	load     engine.Load
 	end      mail.Completion // of the attempt that ended last

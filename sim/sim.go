@@ -22,6 +22,8 @@ import (
 	"flyball/netmodel"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
+	"flyball/scenarios/work"
 )
 
 // World is one run of a scenario.
@@ -44,8 +46,8 @@ type World struct {
 	saved    []byte        // checkpoint of a run that was stopped
 	id       func() string // names scenario, replication and length of the list; takes time
 	list     *mail.List
-	work     []scenarios.Arrival
-	planner  *scenarios.Planner  // of a run that learns; else nil
+	work     []work.Arrival
+	planner  *work.Planner       // of a run that learns; else nil
 	given    bool                // the list is not the scenario's own
 	enough   func(Standing) bool // as in Job
 	due      []runlog.Campaign   // of the run, without their results; only if enough is set
@@ -87,14 +89,14 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 		list:  list,
 		given: given,
 	}
-	var arrivals []scenarios.Arrival
+	var arrivals []work.Arrival
 	var err error
 	if s.Dispatch.Learns() {
-		if w.planner, err = s.Planner(list); err == nil {
+		if w.planner, err = work.NewPlanner(s, list); err == nil {
 			list = w.planner.List()
 		}
 	} else {
-		list, arrivals, err = s.Work(list, key)
+		list, arrivals, err = work.Of(s, list, key)
 	}
 	if err != nil {
 		return nil, err
@@ -125,7 +127,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 			v.machine = delivery.New(s.Engine(mail.Server(i)), list, governors[i], obs)
 		}
 		w.servers = append(w.servers, v)
-		rec.Sends(s.Sending(given))
+		rec.Sends(stated.Sending(s, given))
 	}
 	if w.system != nil {
 		w.system.start(list.Len())
@@ -139,7 +141,7 @@ func newWorld(s *scenarios.Scenario, physics *netmodel.Network, replication uint
 }
 
 // assign gives servers parts of the list.
-func (w *World) assign(parts []scenarios.Arrival) {
+func (w *World) assign(parts []work.Arrival) {
 	w.work = append(w.work, parts...)
 	for _, a := range parts {
 		v := w.servers[a.Server]
@@ -186,7 +188,7 @@ func (w *World) Trace(traced func(*mail.Trace)) {
 }
 
 // Work returns the parts of the list, in the order of time.
-func (w *World) Work() []scenarios.Arrival { return w.work }
+func (w *World) Work() []work.Arrival { return w.work }
 
 // List returns the recipients of the run.
 func (w *World) List() *mail.List { return w.list }

@@ -10,6 +10,7 @@ import (
 	"flyball/netmodel"
 	"flyball/netmodel/config"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 )
 
 // Sweep runs replications 0 to replications - 1 of the first scenario, then of
@@ -67,7 +68,7 @@ func RunBatch[T any](b *Batches, jobs []Job, workers int,
 		}
 		w.Workers = max(1, workers/len(jobs))
 		if j.Enough != nil {
-			w.enough, w.due = j.Enough, j.Scenario.CampaignsOf(w.list.Len())
+			w.enough, w.due = j.Enough, stated.Campaigns(j.Scenario, w.list.Len())
 		}
 		if w.course != nil {
 			err = b.branches.branch(w)

@@ -8,6 +8,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 	"flyball/sim"
 )
 
@@ -71,7 +72,7 @@ func TestFaultsMissNoRecipient(t *testing.T) {
 		if stopped {
 			t.Fatalf("after 20 s at %s", w.Where())
 		}
-		run := &runlog.Run{End: end, Campaigns: s.CampaignsOf(s.Recipients())}
+		run := &runlog.Run{End: end, Campaigns: stated.Campaigns(s, s.Recipients())}
 		c := w.Control()
 		w.Record().Fold(run, uint64(s.Recipients()), c.Suppressed)
 		if !run.Totals.Balanced() || run.Totals.Pending > 0 {

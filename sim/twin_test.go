@@ -15,6 +15,7 @@ import (
 	"flyball/netmodel/config"
 	"flyball/netmodel/delay"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // The twin is a second simulator, slow and simple, written from docs/model.md and
@@ -181,7 +182,7 @@ func (t *twin) sendLists() {
 // sendParts sends the parts of partitioned lists. Which recipients they have is the subject of other tests.
 func (t *twin) sendParts() {
 	list := t.s.List(t.key)
-	dealt, parts, err := t.s.Work(&list, t.key)
+	dealt, parts, err := work.Of(t.s, &list, t.key)
 	if err != nil {
 		panic(err)
 	}

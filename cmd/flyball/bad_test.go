@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	"flyball/cmd/flyball/internal/console"
+	"flyball/cmd/flyball/internal/kinds"
 	"flyball/cmd/flyball/internal/task"
-	"flyball/scenarios"
 )
 
 var update = flag.Bool("update", false, "rewrite expected output")
@@ -57,7 +57,7 @@ func TestBadScenarios(t *testing.T) {
 			t.Fatal(err)
 		}
 		// its problems would only mislead
-		if other := task.WrongKind(filepath.Base(file), src, scenarios.AScenario); other != nil {
+		if other := task.WrongKind(filepath.Base(file), src, kinds.Scenario); other != nil {
 			want = []byte(other.Error() + "\n")
 		}
 		code, out, _ := invoke(t, "validate", file)

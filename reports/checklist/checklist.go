@@ -14,6 +14,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/run"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 )
 
 // notStated stands where only a person can answer.
@@ -220,7 +221,7 @@ func (t facts) logic(s *scenarios.Scenario) []item {
 	resources := fmt.Sprintf("MTA processes: of each server as many as its governor makes available, %g at the "+
 		"start. Used by attempts. Servers: %s.\n\nConnections that a destination allows each server:\n\n",
 		g.Start, markdown(strings.Join(serverNames(s), ", ")))
-	for i, r := range s.Receivers() {
+	for i, r := range stated.Receivers(s) {
 		limit := "any number"
 		if r.Cap > 0 {
 			limit = fmt.Sprint(r.Cap)

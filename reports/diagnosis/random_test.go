@@ -12,6 +12,7 @@ import (
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 	"flyball/sim"
 )
 
@@ -252,8 +253,8 @@ func findings(t *testing.T, text string, seed uint64) []diagnosis.Finding {
 	}
 	end, _ := w.Run(nil)
 	ended := &runlog.Run{Mode: "sim", End: end, Horizon: s.Horizon, TargetRate: s.TargetRate(), Servers: s.Accounts(),
-		Destinations: []string{"d"}, Campaigns: s.CampaignsOf(s.Recipients()), Receivers: s.Receivers(),
-		Sender: s.Sender(), OneGovernor: s.OneGovernor()}
+		Destinations: []string{"d"}, Campaigns: stated.Campaigns(s, s.Recipients()), Receivers: stated.Receivers(s),
+		Sender: stated.Sender(s), OneGovernor: s.OneGovernor()}
 	w.Record().Fold(ended, uint64(s.Recipients()), 0)
 	return run.Fold(ended, nil, "").Findings
 }

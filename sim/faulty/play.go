@@ -18,6 +18,7 @@ import (
 	"flyball/netmodel/config"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // Scenario returns the scenario of a script's job: a resend comes 10 s after a failure.
@@ -88,7 +89,7 @@ func Play(s *fault.Script) (fault.Result, error) {
 	var out engine.Outbox
 	var ends evq.Queue
 	replies := map[mail.Slot]mail.Completion{}
-	for _, a := range question.Arrivals(list.Len()) {
+	for _, a := range work.Arrivals(question, list.Len()) {
 		machine.Receive(a.At, a.Message(), &out)
 	}
 	for now := vt.Time(0); ; {

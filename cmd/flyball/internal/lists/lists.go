@@ -12,13 +12,13 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"flyball/cmd/flyball/internal/kinds"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/reports/format"
-	"flyball/scenarios"
 	"flyball/storage"
 )
 
@@ -118,7 +118,7 @@ func (q *Import) Do(ctx context.Context, watch task.Watch) (words []string, err 
 func failed(err error, file string) error {
 	coded := task.Stored("", err).(task.Error)
 	if coded.Kind == task.Environment && strings.HasPrefix(err.Error(), file+":") {
-		return task.Error{Kind: task.Invalid, Err: task.Mistaken(err, file, scenarios.AList, scenarios.ATable)}
+		return task.Error{Kind: task.Invalid, Err: task.Mistaken(err, file, kinds.List, kinds.Table)}
 	}
 	return coded
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/kinds"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	"flyball/internal/input"
@@ -268,9 +269,9 @@ func (q *Letter) prove(each func(*message.Template, mailing.Proof) error, reject
 		_, err = mailing.Prove(s, src, letter, func(p mailing.Proof) error { return each(letter, p) }, reject)
 	}
 	if err != nil && err != errEnough {
-		err = task.Mistaken(err, q.List, scenarios.AList, scenarios.ATable)
-		return nil, task.Error{Kind: task.Invalid, Err: task.Mistaken(err, q.Template, scenarios.ALetter,
-			scenarios.ATable)}
+		err = task.Mistaken(err, q.List, kinds.List, kinds.Table)
+		return nil, task.Error{Kind: task.Invalid, Err: task.Mistaken(err, q.Template, kinds.Letter,
+			kinds.Table)}
 	}
 	return letter, nil
 }

@@ -25,6 +25,7 @@ import (
 	"flyball/reports/folder"
 	"flyball/reports/format"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 )
 
 // Run asks for a run of a scenario over real SMTP on loopback.
@@ -268,7 +269,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 
 	ended := task.Header(s, scenarios.ID(s), "real", end, stopped)
 	ended.Receiver = q.receivers()
-	ended.Campaigns = s.CampaignsOf(r.mailing.List.Len())
+	ended.Campaigns = stated.Campaigns(s, r.mailing.List.Len())
 	var late uint64
 	if state != nil {
 		late = runner.Suppressed()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/kinds"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
@@ -203,8 +204,8 @@ func (q *Run) mailing(s *scenarios.Scenario, own kept.Mailing, st *kept.State,
 	case errors.Is(err, dial.ErrRefused):
 		return nil, nil, task.Error{Kind: task.Refused, Err: err}
 	case err != nil:
-		err = task.Mistaken(err, q.List, scenarios.AList, scenarios.ATable)
-		err = task.Mistaken(err, q.Template, scenarios.ALetter, scenarios.ATable)
+		err = task.Mistaken(err, q.List, kinds.List, kinds.Table)
+		err = task.Mistaken(err, q.Template, kinds.Letter, kinds.Table)
 		return nil, nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	return m, rejects, nil

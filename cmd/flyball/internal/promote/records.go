@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"flyball/cmd/flyball/internal/kinds"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/realrun/promotion"
 	"flyball/scenarios"
@@ -46,12 +47,12 @@ type InForce struct {
 
 // InForce reads the records for the flag --promotion. It returns an error unless one is in force at now.
 func (p Records) InForce(now time.Time) (*InForce, error) {
-	if err := task.WrongFolder(p.File, scenarios.Promotions); err != nil {
+	if err := task.WrongFolder(p.File, kinds.Promotions); err != nil {
 		return nil, err
 	}
 	all, err := promotion.Open(p.File, p.Head)
 	if err != nil {
-		if other := task.Mistaken(err, p.File, scenarios.Promotions, scenarios.AJSON); other != err {
+		if other := task.Mistaken(err, p.File, kinds.Promotions, kinds.JSON); other != err {
 			return nil, other
 		}
 		return nil, unpromoted("--promotion", err)

@@ -12,6 +12,7 @@ import (
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 	"flyball/sim"
 )
 
@@ -23,8 +24,8 @@ func Header(s *scenarios.Scenario, id, mode string, end vt.Time, partial bool) *
 	r := &runlog.Run{
 		Name: s.Name, About: s.About, ScenarioID: id, Seed: s.Seed, Mode: mode, Partial: partial,
 		Horizon: s.Horizon, End: end, TargetRate: s.TargetRate(), Law: s.Governor.Law,
-		Servers: s.Accounts(), OneGovernor: s.OneGovernor(), Clock: s.Clock(), Receivers: s.Receivers(),
-		Sender: s.Sender(), Known: s.Known().Digest(),
+		Servers: s.Accounts(), OneGovernor: s.OneGovernor(), Clock: s.Clock(), Receivers: stated.Receivers(s),
+		Sender: stated.Sender(s), Known: s.Known().Digest(),
 	}
 	for _, v := range s.Destinations {
 		r.Destinations = append(r.Destinations, v.Name)

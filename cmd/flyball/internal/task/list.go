@@ -10,6 +10,7 @@ import (
 	"flyball/reports/run"
 	"flyball/reports/runlog"
 	"flyball/scenarios"
+	"flyball/scenarios/stated"
 	"flyball/sim"
 )
 
@@ -115,7 +116,7 @@ func (r *Recipients) recipients(s *scenarios.Scenario) (all, suppressed uint64) 
 func (r *Recipients) Fold(w *sim.World, s *scenarios.Scenario, to *runlog.Run) {
 	all, suppressed := r.recipients(s)
 	to.List = r.digest
-	to.Campaigns = s.CampaignsOf(int(all - suppressed))
+	to.Campaigns = stated.Campaigns(s, int(all-suppressed))
 	if to.Control = w.Control(); to.Control != nil {
 		suppressed += to.Control.Suppressed
 		for i, m := range to.Control.Mailings {

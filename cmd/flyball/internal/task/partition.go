@@ -13,6 +13,7 @@ import (
 	"flyball/reports/distances"
 	"flyball/reports/format"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 // Partition asks for the plans by which strategies divide the lists of a scenario among its servers.
@@ -103,9 +104,9 @@ func (q *Partition) Do() (*Partitions, error) {
 			var plan partition.Plan
 			var err error
 			if name == "proximity" {
-				plan, err = s.Learned(i, p)
+				plan, err = work.Learned(s, i, p)
 			} else {
-				plan, err = scenarios.Plan(name, p, rng.New(s.Seed, 0))
+				plan, err = work.Plan(name, p, rng.New(s.Seed, 0))
 			}
 			if err != nil {
 				return nil, Fail(Invalid, "%s: campaign %s: %w", q.Arg, c.Campaign, err)

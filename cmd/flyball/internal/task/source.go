@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"flyball/cmd/flyball/internal/kinds"
 	"flyball/engine/proximity"
 	"flyball/internal/conf"
 	"flyball/internal/input"
@@ -46,7 +47,7 @@ func (s *Source) Load() (scenario *scenarios.Scenario, text []byte, err error) {
 	}
 	scenario, err = scenarios.LoadWith(name, text, sets, OutsideOf(s.Arg))
 	if err != nil {
-		if wrong := WrongKind(name, text, scenarios.AScenario); wrong != nil {
+		if wrong := WrongKind(name, text, kinds.Scenario); wrong != nil {
 			return nil, nil, wrong
 		}
 		return nil, nil, Error{Invalid, err}
@@ -158,7 +159,7 @@ func (s *Source) Read(arg string) (string, []byte, error) {
 	if text, ok := scenarios.Builtin(arg); ok {
 		return arg, text, nil
 	}
-	if err := WrongFolder(arg, scenarios.AScenario); err != nil {
+	if err := WrongFolder(arg, kinds.Scenario); err != nil {
 		return "", nil, err
 	}
 	text, err := input.Read(arg, input.Scenario)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/console"
+	"flyball/cmd/flyball/internal/kinds"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/governor"
 	"flyball/governor/recorded"
@@ -88,8 +89,8 @@ func (a app) govern(from *task.Source, samples string, asJSON bool) error {
 	}
 	law, err := scenarios.LoadGovernor(name, text, from.Set, zone.Load)
 	if err != nil {
-		if wrong := task.WrongKind(name, text, scenarios.ALaw); wrong != nil &&
-			scenarios.KindOf(text) != scenarios.AScenario {
+		if wrong := task.WrongKind(name, text, kinds.Law); wrong != nil &&
+			kinds.Of(text) != kinds.Scenario {
 			err = wrong
 		}
 		return console.Fail(console.Invalid, "%w", err)
@@ -105,7 +106,7 @@ func (a app) govern(from *task.Source, samples string, asJSON bool) error {
 	}
 	log, err := recorded.Read(in, name)
 	if err != nil {
-		return console.Fail(console.Invalid, "%w", task.Mistaken(err, samples, scenarios.Intervals, scenarios.ATable))
+		return console.Fail(console.Invalid, "%w", task.Mistaken(err, samples, kinds.Intervals, kinds.Table))
 	}
 	decisions, err := recorded.Replay(law, log.Samples)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"flyball/cmd/flyball/internal/kinds"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
 	"flyball/internal/vt"
@@ -153,12 +154,12 @@ func (q *Study) read(load func(text []byte, seed *uint64, read study.Read) error
 		return nil, nil, task.Fail(task.Usage, "got -, want the file of a study: paths in a study are relative to its "+
 			"folder")
 	}
-	if err := task.WrongFolder(from.Arg, scenarios.AStudy); err != nil {
+	if err := task.WrongFolder(from.Arg, kinds.Study); err != nil {
 		return nil, nil, err
 	}
 	text, err := task.ReadFile("", from.Arg, input.Scenario)
 	if _, builtin := scenarios.Builtin(from.Arg); builtin && errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, task.RefuseKind(task.Usage, from.Arg, scenarios.AScenario, scenarios.AStudy)
+		return nil, nil, task.RefuseKind(task.Usage, from.Arg, kinds.Scenario, kinds.Study)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -193,7 +194,7 @@ func (q *Study) read(load func(text []byte, seed *uint64, read study.Read) error
 		return study.Text{Name: called, TOML: text, From: from}, nil
 	})
 	if err != nil {
-		if wrong := task.WrongKind(from.Arg, text, scenarios.AStudy); wrong != nil {
+		if wrong := task.WrongKind(from.Arg, text, kinds.Study); wrong != nil {
 			return nil, nil, wrong
 		}
 		return nil, nil, task.Error{Kind: task.Invalid, Err: err}

@@ -1,4 +1,4 @@
-package scenarios
+package work
 
 import (
 	"cmp"
@@ -11,12 +11,13 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/snap"
 	"flyball/internal/vt"
+	"flyball/scenarios"
 )
 
 // Planner divides the lists of a run that learns ([0056]-[0059]): each campaign's when it begins, by what the attempts
 // that ended before have shown.
 type Planner struct {
-	s      *Scenario
+	s      *scenarios.Scenario
 	list   *mail.List
 	ends   []mail.Recipient
 	order  []int // campaigns with recipients, in the order of their starts
@@ -29,24 +30,9 @@ type Planner struct {
 	seen  [][]proximity.Seen // since then, by server and destination
 }
 
-// Known returns what earlier runs learned.
-func (s *Scenario) Known() *proximity.Database {
-	if s.known == nil {
-		return &proximity.Database{}
-	}
-	return s.known
-}
-
-// WithKnown returns the scenario after runs that learned db.
-func (s *Scenario) WithKnown(db *proximity.Database) *Scenario {
-	after := *s
-	after.known = db
-	return &after
-}
-
-// Planner returns the planner of a run over a list. The error names a campaign that does not fit on the servers.
-func (s *Scenario) Planner(list *mail.List) (*Planner, error) {
-	p := &Planner{s: s, list: s.grouped(list), ends: append([]mail.Recipient{0}, s.Ends(list.Len())...),
+// NewPlanner returns the planner of a run over a list. The error names a campaign that does not fit on the servers.
+func NewPlanner(s *scenarios.Scenario, list *mail.List) (*Planner, error) {
+	p := &Planner{s: s, list: grouped(s, list), ends: append([]mail.Recipient{0}, s.Ends(list.Len())...),
 		sent: make([]uint64, len(s.Servers)), known: s.Known().Clone()}
 	for range s.Servers {
 		p.seen = append(p.seen, make([]proximity.Seen, len(s.Destinations)))
@@ -87,7 +73,7 @@ func (p *Planner) Plan() (all []Arrival) {
 	p.learn()
 	for now := p.Next(); p.Next() == now && now < vt.Never; p.next++ {
 		number := p.order[p.next]
-		counts, probes := p.s.learned(number, p.list.Groups(number), p.known)
+		counts, probes := learned(p.s, number, p.list.Groups(number), p.known)
 		p.probes += probes
 		p.counts = append(p.counts, counts)
 		all = append(all, p.deal(number, counts)...)
@@ -131,7 +117,7 @@ func (p *Planner) learn() {
 
 // deal returns the parts of a campaign. Their messages are numbered after those of earlier campaigns.
 func (p *Planner) deal(number int, counts []int64) []Arrival {
-	all := p.s.deal(p.list, number, counts, p.ends[number])
+	all := deal(p.s, p.list, number, counts, p.ends[number])
 	for i := range all {
 		p.sent[all[i].Server]++
 		all[i].Number = p.sent[all[i].Server]
@@ -165,17 +151,19 @@ func (p *Planner) State(c *snap.Codec, again func([]Arrival)) {
 
 // learned returns the recipients of a campaign by destination and server, and the number of probes among them, by what
 // is known. The campaign fits on the servers.
-func (s *Scenario) learned(campaign int, groups []int64, known *proximity.Database) (counts []int64, probes uint64) {
-	view := known.Look(s.problem(campaign, groups), s.Dispatch.Proximity)
+func learned(s *scenarios.Scenario, campaign int, groups []int64, known *proximity.Database) (
+	counts []int64, probes uint64,
+) {
+	view := known.Look(s.ProblemWithoutTimes(campaign, groups), s.Dispatch.Proximity)
 	counts, probes, ok := view.Plan(s.ProblemAt(campaign, groups, view.Cost))
 	if !ok {
-		panic("scenarios: a campaign that fits on the servers has no plan")
+		panic("work: a campaign that fits on the servers has no plan")
 	}
 	return counts, probes
 }
 
 // Learned returns the plan of a campaign by what earlier runs learned, with the times of p.
-func (s *Scenario) Learned(campaign int, p *partition.Problem) (partition.Plan, error) {
+func Learned(s *scenarios.Scenario, campaign int, p *partition.Problem) (partition.Plan, error) {
 	if err := errors.Join(p.Validate()...); err != nil {
 		return partition.Plan{}, err
 	}
@@ -183,6 +171,6 @@ func (s *Scenario) Learned(campaign int, p *partition.Problem) (partition.Plan, 
 	for d := range groups {
 		groups[d] = p.Sites[d].Recipients
 	}
-	counts, _ := s.learned(campaign, groups, s.Known())
+	counts, _ := learned(s, campaign, groups, s.Known())
 	return partition.Given(p, "proximity", counts), nil
 }

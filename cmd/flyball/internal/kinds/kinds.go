@@ -1,4 +1,6 @@
-package scenarios
+// Package kinds guesses from a file's text what it is, so that a command that is given another file than
+// it reads can say what it was given.
+package kinds
 
 import (
 	"bytes"
@@ -15,16 +17,16 @@ type Kind string
 
 // Kinds of files that a command line may name.
 const (
-	AScenario  Kind = "a scenario"
-	AStudy     Kind = "a parameter study"
-	ALaw       Kind = "a law file" // [governor] or [retry] alone
+	Scenario   Kind = "a scenario"
+	Study      Kind = "a parameter study"
+	Law        Kind = "a law file" // [governor] or [retry] alone
 	Promotions Kind = "a file of promotions"
-	AJSON      Kind = "JSON"
-	ATable     Kind = "a CSV table"
-	AList      Kind = "a list of recipients"
+	JSON       Kind = "JSON"
+	Table      Kind = "a CSV table"
+	List       Kind = "a list of recipients"
 	Intervals  Kind = "a table of intervals"
-	ALetter    Kind = "a letter"
-	AnyKind    Kind = "" // none of these kinds
+	Letter     Kind = "a letter"
+	Any        Kind = "" // none of these kinds
 )
 
 // onlyIn lists the top-level keys that occur in files of one kind only.
@@ -32,46 +34,46 @@ var onlyIn = []struct {
 	kind Kind
 	keys []string
 }{
-	{AStudy, []string{"parameter", "scenario", "scenarios", "metrics", "design", "points", "tune"}},
-	{AScenario, []string{"destination", "campaign", "server", "network", "dialogue", "message", "expect", "horizon"}},
+	{Study, []string{"parameter", "scenario", "scenarios", "metrics", "design", "points", "tune"}},
+	{Scenario, []string{"destination", "campaign", "server", "network", "dialogue", "message", "expect", "horizon"}},
 }
 
-// KindOf returns the kind that the text of a file looks like, for error messages that name an unexpected file. The
+// Of returns the kind that the text of a file looks like, for error messages that name an unexpected file. The
 // file need not be valid.
-func KindOf(src []byte) Kind {
+func Of(src []byte) Kind {
 	src = bytes.TrimPrefix(src, []byte("\xef\xbb\xbf"))
 	text := bytes.TrimSpace(src)
 	first, _, _ := bytes.Cut(text, []byte("\n"))
 	first = bytes.TrimSpace(first)
 	switch {
 	case len(text) == 0 || !utf8.Valid(first):
-		return AnyKind
+		return Any
 	case text[0] == '{' || json.Valid(text):
 		if bytes.Contains(first, []byte(`promotion"`)) && json.Valid(first) {
 			return Promotions
 		}
-		return AJSON
+		return JSON
 	}
 	given := tomlfile.TopKeys(src)
 	if given == nil {
 		return textKind(string(first))
 	}
 	if !slices.ContainsFunc(given, func(key string) bool { return key != "governor" && key != "retry" }) {
-		return ALaw
+		return Law
 	}
 	for _, is := range onlyIn {
 		if slices.ContainsFunc(is.keys, func(key string) bool { return slices.Contains(given, key) }) {
 			return is.kind
 		}
 	}
-	return AnyKind
+	return Any
 }
 
 // textKind returns the kind of a file that is neither JSON nor TOML, judged by its first line.
 func textKind(first string) Kind {
 	if name, _, ok := strings.Cut(first, ":"); ok && slices.Contains([]string{"from", "subject", "date", "mime-version",
 		"reply-to"}, strings.ToLower(name)) {
-		return ALetter
+		return Letter
 	}
 	columns := strings.FieldsFunc(strings.ToLower(first), func(r rune) bool { return strings.ContainsRune(",;\t", r) })
 	for i := range columns {
@@ -79,12 +81,12 @@ func textKind(first string) Kind {
 	}
 	switch {
 	case slices.Contains(columns, "email"):
-		return AList
+		return List
 	case slices.Contains(columns, "delivered") && (slices.Contains(columns, "hours") ||
 		slices.Contains(columns, "allocated_mean")):
 		return Intervals
 	case len(columns) > 1 && !strings.Contains(first, "="):
-		return ATable
+		return Table
 	}
-	return AnyKind
+	return Any
 }

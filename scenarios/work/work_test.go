@@ -1,4 +1,4 @@
-package scenarios_test
+package work_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/scenarios"
+	"flyball/scenarios/work"
 )
 
 const fiveServers = `
@@ -60,7 +61,7 @@ func TestPartsOfAList(t *testing.T) {
 	read := mail.ReadList(slices.Concat(slices.Repeat([]mail.Destination{1}, 66_667),
 		slices.Repeat([]mail.Destination{0}, 133_340)))
 	for name, of := range map[string]*mail.List{"synthetic": &list, "read": &read} {
-		dealt, parts, err := s.Work(of, rng.New(1, 0))
+		dealt, parts, err := work.Of(s, of, rng.New(1, 0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,7 +118,7 @@ func TestSharesLeaveNoTrace(t *testing.T) {
 			t.Errorf("%s is in the resolved scenario", word)
 		}
 	}
-	if _, parts, err := s.Work(new(mail.List), rng.Key{}); err != nil || len(parts) > 0 {
+	if _, parts, err := work.Of(s, new(mail.List), rng.Key{}); err != nil || len(parts) > 0 {
 		t.Errorf("an empty list has parts %v, %v", parts, err)
 	}
 }
@@ -131,7 +132,7 @@ func TestOptimalHeedsCaps(t *testing.T) {
 	first := func(set ...string) (n int64) {
 		s := load(t, append(near, set...)...)
 		p := s.Problems()[0]
-		plan, err := scenarios.Plan("optimal", p, rng.Key{})
+		plan, err := work.Plan("optimal", p, rng.Key{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,7 +152,7 @@ func TestOptimalHeedsCaps(t *testing.T) {
 func TestNoRoomForALongerList(t *testing.T) {
 	s := load(t, "sender.partition=optimal", "sender.imbalance=1", "server[0].quota=40000")
 	read := mail.ReadList(make([]mail.Destination, 400_014))
-	if _, _, err := s.Work(&read, rng.Key{}); err == nil {
+	if _, _, err := work.Of(s, &read, rng.Key{}); err == nil {
 		t.Error("a list of twice the length has room")
 	}
 }
@@ -166,7 +167,7 @@ func TestQuotasBindBalancedPlansAlone(t *testing.T) {
 		s, err := scenarios.Load("five.toml", []byte(fiveServers), set)
 		if err == nil {
 			list := s.List(rng.New(1, 0))
-			_, _, err = s.Work(&list, rng.New(1, 0))
+			_, _, err = work.Of(s, &list, rng.New(1, 0))
 		}
 		if (err != nil) != (name == "optimal" || name == "proximity") {
 			t.Errorf("%s: %v", name, err)
