@@ -84,15 +84,16 @@ type reader struct {
 // line returns the next line without its CRLF, until the next call. A line feed alone ends no
 // line.
 func (r *reader) line() ([]byte, error) {
-	for {
-		if n := bytes.IndexByte(r.buffer[r.from:r.to], '\n'); n >= 0 {
-			line := r.buffer[r.from : r.from+n]
-			r.from += n + 1
-			if n == 0 || line[n-1] != '\r' {
+	for seen := 0; ; { // bytes of the line, which may come one by one
+		if n := bytes.IndexByte(r.buffer[r.from+seen:r.to], '\n'); n >= 0 {
+			line := r.buffer[r.from : r.from+seen+n]
+			r.from += len(line) + 1
+			if !bytes.HasSuffix(line, []byte("\r")) {
 				return nil, errGarbled
 			}
-			return line[:n-1], nil
+			return line[:len(line)-1], nil
 		}
+		seen = r.to - r.from
 		if err := r.fill(); err != nil {
 			return nil, err
 		}
@@ -101,8 +102,10 @@ func (r *reader) line() ([]byte, error) {
 
 // fill reads more, at least a byte.
 func (r *reader) fill() error {
-	r.to = copy(r.buffer[:], r.buffer[r.from:r.to])
-	r.from = 0
+	if r.from > 0 {
+		r.to = copy(r.buffer[:], r.buffer[r.from:r.to])
+		r.from = 0
+	}
 	if r.to == len(r.buffer) {
 		return errGarbled
 	}
