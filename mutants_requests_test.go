@@ -33,6 +33,8 @@ var requestsMutants = []mutant{
 		"		if b.spent[l.what] >= l.most {\n", "		if l.what == \"all\" && b.spent[l.what] >= l.most {\n"},
 	{"a stop renews the budget", "realrun/requests/server.go",
 		"			s.budget.spend(&cfg, a.At, a.Address, a.Network)\n", "			_ = a\n"},
+	{"a clock that is set back keeps the budget of another day", "realrun/requests/form.go",
+		"b.spent == nil || d != b.day {", "b.spent == nil || d > b.day {"},
 	{"a stranger chooses the network", "realrun/requests/form.go", "all[len(all)-1]", "all[0]"},
 	{"a form that comes back at once is a person's", "realrun/requests/form.go", "!ok || took < s.cfg.Fill",
 		"!ok || took < 0"},

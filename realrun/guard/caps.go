@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,8 +26,10 @@ import (
 type Caps struct {
 	file string
 	caps dial.Caps
-	now  func() time.Time
-	wait func(ctx context.Context, until time.Time) error
+	clock
+
+	began time.Time     // the first time that the clock had
+	after time.Duration // what had passed then
 
 	turn    chan struct{} // held while permits are counted
 	second  int64         // since 1970, in which the permits below may be used
@@ -37,14 +40,21 @@ type Caps struct {
 
 // Open returns the Caps whose counts are in file, which need not exist.
 func Open(file string, caps dial.Caps) (*Caps, error) {
-	c := newCaps(file, caps, time.Now, waitUntil)
+	opened := time.Now()
+	c := newCaps(file, caps, clock{time.Now, func() time.Duration { return time.Since(opened) }, waitUntil})
 	_, err := c.read()
 	return c, err
 }
 
-func newCaps(file string, caps dial.Caps, now func() time.Time,
-	wait func(context.Context, time.Time) error) *Caps {
-	return &Caps{file: file, caps: caps, now: now, wait: wait, turn: make(chan struct{}, 1)}
+func newCaps(file string, caps dial.Caps, by clock) *Caps {
+	return &Caps{file: file, caps: caps, clock: by, turn: make(chan struct{}, 1)}
+}
+
+// clock is what Caps knows of time.
+type clock struct {
+	now    func() time.Time     // which somebody may set
+	passed func() time.Duration // since any moment: what that changes nothing of
+	wait   func(ctx context.Context, until time.Time) error
 }
 
 func waitUntil(ctx context.Context, at time.Time) error {
@@ -69,7 +79,10 @@ func (c *Caps) Take(ctx context.Context) error {
 	}
 	gap := time.Second / time.Duration(c.caps.PerSecond)
 	for {
-		now := c.now()
+		now, err := c.time()
+		if err != nil {
+			return err
+		}
 		begun := time.Unix(c.second, 0)
 		passed := now.Sub(begun)
 		if place := max(c.place, int((passed+gap-1)/gap)); c.used < c.granted && place < c.caps.PerSecond {
@@ -85,6 +98,22 @@ func (c *Caps) Take(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// time returns the time by the clock, and an error if the clock was set while the run went on: the attempts of a day
+// would be those of another time.
+func (c *Caps) time() (now time.Time, err error) {
+	now = c.now()
+	passed := c.passed()
+	if c.began.IsZero() {
+		c.began, c.after = now, passed
+	}
+	if by := now.Sub(c.began) - (passed - c.after); by > skew || by < -skew {
+		return now, fmt.Errorf("%w: caps.per_day: got a clock that was set from %s to %s while the run went on, or a "+
+			"computer that slept, want attempts counted by one clock: set it right, then the mailing can go on",
+			dial.ErrRefused, utc(now.Add(-by).Unix()), utc(now.Unix()))
+	}
+	return now, nil
 }
 
 // count gives back the permits that were not used, and counts the permits of the second of now. Another run may have
@@ -155,14 +184,15 @@ func (c *Caps) Left() (int, error) {
 	return c.caps.PerDay - f.total(), nil
 }
 
-// skew is the greatest accepted difference between the clocks of two runs.
+// skew is the greatest accepted difference between the clocks of two runs, or between a clock and what has passed.
 const skew = 5 * time.Minute
 
 const day = 24 * 60 * 60
 
 func utc(second int64) string { return time.Unix(second, 0).UTC().Format(time.RFC3339) }
 
-// counts is the content of the file: the last second of which permits were counted, and the attempts of each minute.
+// counts is the content of the file: the last second of which permits were counted, and the attempts of each minute. A
+// sum of both follows, against accidents and not forgery.
 type counts struct {
 	second  int64
 	minutes []minute // in order
@@ -174,17 +204,26 @@ type minute struct {
 	n    int
 }
 
-const header = "flyball attempts 1\n"
+const header = "flyball attempts 2\n"
 
 func (c *Caps) read() (counts, error) {
-	var f counts
 	text, err := input.Read(c.file, input.Allowlist)
 	if errors.Is(err, fs.ErrNotExist) {
-		return f, nil
+		return counts{}, nil
 	}
 	if err != nil {
-		return f, err
+		return counts{}, err
 	}
+	f, ok := parse(text)
+	if !ok {
+		return f, fmt.Errorf("%w: %s: got a file that does not hold counts of attempts, want one that a run wrote",
+			dial.ErrRefused, c.file)
+	}
+	return f, nil
+}
+
+// parse reports whether a text is one of counts, and returns these.
+func parse(text []byte) (f counts, ok bool) {
 	rest, _ := bytes.CutPrefix(text, []byte(header))
 	for line := range strings.Lines(string(rest)) {
 		var m minute
@@ -196,11 +235,7 @@ func (c *Caps) read() (counts, error) {
 			f.minutes = append(f.minutes, m)
 		}
 	}
-	if !bytes.Equal(text, f.text()) {
-		return f, fmt.Errorf("%w: %s: got a file that does not hold counts of attempts, want one that a run wrote",
-			dial.ErrRefused, c.file)
-	}
-	return f, nil
+	return f, bytes.Equal(text, f.text())
 }
 
 func (f *counts) text() []byte {
@@ -208,7 +243,7 @@ func (f *counts) text() []byte {
 	for _, m := range f.minutes {
 		text = fmt.Appendf(text, "%d %d\n", m.from, m.n)
 	}
-	return text
+	return fmt.Appendf(text, "sum %.8x\n", sha256.Sum256(text))
 }
 
 // add adds n attempts to the minute of a second, or takes some back.

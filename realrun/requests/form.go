@@ -194,10 +194,8 @@ type budget struct {
 func (b *budget) spend(cfg *Config, at time.Time, address, network string) (why string) {
 	b.lock.Lock()
 	defer b.lock.Unlock()
-	if d := today(at); b.spent == nil || d > b.day {
+	if d := today(at); b.spent == nil || d != b.day { // a clock may be set back: another day, and not one without end
 		b.day, b.spent = d, map[string]int{}
-	} else if d < b.day {
-		return "" // of a day that is over
 	}
 	limits := []struct {
 		what string

@@ -146,6 +146,12 @@ func TestBudgets(t *testing.T) {
 	if why := s.budget.spend(&s.cfg, noon.Add(24*time.Hour), "new@there.example", "203.0.113.0/24"); why != "" {
 		t.Errorf("the next day: %q", why)
 	}
+	for i := range 20 { // the clock is set back by a day
+		why := s.budget.spend(&s.cfg, noon, fmt.Sprintf("n%d@there.example", i), "203.0.113.0/24")
+		if (why == "") != (i < 5) {
+			t.Errorf("after the clock was set back, mail %d of a network: %q, want five", i, why)
+		}
+	}
 }
 
 // Programs fill in all fields, or at once, or send an old form again and again.
