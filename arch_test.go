@@ -44,6 +44,7 @@ sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/inte
 sim/crash/search reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings
 reports/chart
 reports/page reports/attempts reports/traces
+reports/sensitivity
 reports/run reports/answer reports/planning
 reports/ensemble reports/study
 reports/compare reports/tuning reports/laws reports/checklist

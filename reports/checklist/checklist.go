@@ -13,6 +13,7 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/measure"
 	"flyball/reports/run"
+	"flyball/reports/sensitivity"
 	"flyball/scenarios"
 	"flyball/scenarios/stated"
 )
@@ -39,7 +40,7 @@ type facts struct {
 	warmUp                                 string
 	ended                                  string
 	replications                           string
-	sensitivity                            *run.Sensitivity
+	sensitivity                            *sensitivity.Report
 }
 
 // OfRun answers the items of STRESS-DES, the reporting checklist for
@@ -57,7 +58,7 @@ func OfRun(r *run.Report, s *scenarios.Scenario) []byte {
 	}
 	for _, m := range measure.Metrics() {
 		t.outputs = append(t.outputs, [4]string{m.Name, m.Unit, m.Doc,
-			run.MetricWord(m.Name, format.Num(r.Metric(m.Name)))})
+			measure.Word(m.Name, format.Num(r.Metric(m.Name)))})
 	}
 	for _, e := range r.Expectations {
 		t.expected = append(t.expected, fmt.Sprintf("%s %s %s: %s", e.Metric, e.Op, format.Given(e.Limit),

@@ -60,6 +60,17 @@ func NeverWord(metric string) string {
 	return "never"
 }
 
+// Word writes a value of a metric; what is missing is NeverWord or "undefined".
+func Word(metric string, v format.Num) string {
+	switch {
+	case v.Known():
+		return format.Figure(float64(v))
+	case MayNeverCome(metric):
+		return NeverWord(metric)
+	}
+	return "undefined"
+}
+
 // Unfinished returns what stands for the end of a run that left n recipients pending.
 func Unfinished(n uint64) string {
 	return fmt.Sprintf("%s, %s pending", NeverWord(EndMetric), format.Plural(n, "recipient"))

@@ -3,6 +3,8 @@ package measure
 import (
 	"math"
 	"testing"
+
+	"flyball/reports/format"
 )
 
 // A run with recipients pending at the horizon has no end: it misses what a run that ended
@@ -27,6 +29,15 @@ func TestWhatDidNotComeMissesEveryExpectation(t *testing.T) {
 			t.Errorf("%s %s %g with %g pending: met %v, %s, want %v, %s", c.metric, c.op, c.limit, c.pending, e.Met(),
 				is,
 				c.met, c.words)
+		}
+	}
+}
+
+func TestWordsOfWhatIsMissing(t *testing.T) {
+	for metric, want := range map[string]string{"end_h": "not finished", "time_to_final_p95_h": "never",
+		"settling_intervals_2pct": "never", "dfr": "undefined"} {
+		if got := Word(metric, format.Missing); got != want {
+			t.Errorf("%s without a value is %s, want %s", metric, got, want)
 		}
 	}
 }

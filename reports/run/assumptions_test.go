@@ -25,9 +25,8 @@ func fourNumbers() []scenarios.Assumption {
 }
 
 func TestAssumptionsInTheFolder(t *testing.T) {
-	r := fold(handmade.Run(handmade.Course{Start: 40, D: 3, Intervals: 20, Plant: handmade.Contended, Dfr: 1.15}))
+	r := asked(t)
 	r.Assumptions = fourNumbers()
-	r.Sensitivity = worked()
 	one, two := filepath.Join(t.TempDir(), "one"), filepath.Join(t.TempDir(), "two")
 	if err := Write(folder.Place{Dir: one, Replace: true}, r, extra()); err != nil {
 		t.Fatal(err)

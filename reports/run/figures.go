@@ -32,8 +32,8 @@ func (r *Report) drawings() []chart.Drawing {
 	}
 	all = append(r.answers(), all...)
 	all = append(all, chart.Drawing{Figure: r.latency(), Height: 3.4 * vg.Inch, Panels: r.latencyPanels()})
-	if s := r.Sensitivity; s != nil && s.drawable() {
-		all = append(all, s.drawing())
+	if s := r.Sensitivity; s != nil && s.Drawable() {
+		all = append(all, s.Drawing())
 	}
 	return all
 }

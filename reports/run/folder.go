@@ -11,6 +11,7 @@ import (
 	"flyball/reports/format"
 	"flyball/reports/page"
 	"flyball/reports/runlog"
+	"flyball/reports/sensitivity"
 	"flyball/reports/traces"
 )
 
@@ -83,7 +84,7 @@ func (r *Report) files(x Extra) ([]folder.File, error) {
 		files = append(files, folder.File{Path: "assumptions.csv", Data: AssumptionsCSV(r.Assumptions)})
 	}
 	if r.Sensitivity != nil {
-		files = append(files, folder.File{Path: "sensitivity.csv", Data: r.Sensitivity.csv()})
+		files = append(files, folder.File{Path: "sensitivity.csv", Data: r.Sensitivity.CSV()})
 	}
 	return append(files, x.More...), nil
 }
@@ -109,7 +110,7 @@ func Read(dir string) (*Report, Extra, error) {
 		case "assumptions.csv":
 			r.Assumptions, err = ReadAssumptions(data)
 		case "sensitivity.csv":
-			r.Sensitivity, err = readSensitivity(data)
+			r.Sensitivity, err = sensitivity.Read(data)
 		case "plots/latency.csv":
 			r.Bars, err = readLatency(data)
 		case "plots/final.csv":

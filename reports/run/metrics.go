@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"flyball/reports/format"
 	"flyball/reports/measure"
 )
 
@@ -43,4 +44,16 @@ func (r *Report) Metrics() map[string]float64 {
 		facts.Replies = append(facts.Replies, measure.Reply{Code: o.Code, Count: o.Count})
 	}
 	return facts.Compute()
+}
+
+// Headline returns the metric that the answer of a run is about: the settling time; or
+// the rate if the run did not settle; or attempts per delivery if neither can be judged.
+func (r *Report) Headline() string {
+	m := r.Metrics()
+	for _, name := range []string{measure.SettlingMetric, "rate_per_h"} {
+		if format.Num(m[name]).Known() {
+			return name
+		}
+	}
+	return "dfr"
 }

@@ -45,7 +45,7 @@ func (r *Report) HTML(figures []chart.Figure) ([]byte, error) {
 func (r *Report) folded() []page.Folded {
 	var all []page.Folded
 	if r.Sensitivity != nil {
-		all = append(all, r.Sensitivity.folded())
+		all = append(all, r.Sensitivity.Folded())
 	}
 	if r.Assumptions != nil {
 		all = append(all, FoldAssumptions(r.Assumptions))

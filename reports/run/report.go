@@ -18,6 +18,7 @@ import (
 	"flyball/reports/measure"
 	"flyball/reports/reactions"
 	"flyball/reports/runlog"
+	"flyball/reports/sensitivity"
 	"flyball/reports/traces"
 	"flyball/scenarios"
 )
@@ -64,7 +65,7 @@ type Report struct {
 	Findings []diagnosis.Finding `json:"findings,omitempty"`
 
 	Assumptions []scenarios.Assumption `json:"-"` // assumptions.csv
-	Sensitivity *Sensitivity           `json:"-"` // sensitivity.csv; nil unless it was asked for
+	Sensitivity *sensitivity.Report    `json:"-"` // sensitivity.csv; nil unless it was asked for
 
 	Rows   []measure.Row `json:"-"` // intervals.csv
 	Beside []measure.Row `json:"-"` // simulated.csv: of the simulation of the same live run

@@ -38,8 +38,8 @@ func (r *Report) Text(w io.Writer, color bool) error {
 	}
 	if s := r.Sensitivity; s != nil {
 		const most = 12
-		t.Tables = append(t.Tables, s.table(most))
-		t.Below += format.Paragraphs(s.rest(most)...)
+		t.Tables = append(t.Tables, s.Table(most))
+		t.Below += format.Paragraphs(s.Rest(most)...)
 	}
 	return t.Write(w, color)
 }

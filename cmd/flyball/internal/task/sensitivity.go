@@ -7,6 +7,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/reports/format"
 	"flyball/reports/run"
+	"flyball/reports/sensitivity"
 	"flyball/scenarios"
 	"flyball/sim"
 )
@@ -33,34 +34,35 @@ const otherDraws = 10
 
 // hangsOn repeats a finished run with one number in doubt changed at a time. It
 // returns nil if ctx ended.
-func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Report, watch Watch) *run.Sensitivity {
+func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Report,
+	watch Watch) *sensitivity.Report {
 	metric := q.Of
 	if metric == "" {
 		metric = base.Headline()
 	}
-	var rows []run.Sensitive
+	var rows []sensitivity.Row
 	for _, n := range s.Assumptions() {
 		if n.InDoubt() {
-			rows = append(rows, run.Sensitive{Key: n.Key, Of: n.Of, Status: n.Status, Number: n.Number(),
+			rows = append(rows, sensitivity.Row{Key: n.Key, Of: n.Of, Status: n.Status, Number: n.Number(),
 				Low: side(n, factors[0]), High: side(n, factors[1])})
 		}
 	}
 	var jobs []sim.Job
-	var sides []*run.Side // of each job
+	var sides []*sensitivity.Side // of each job
 	for i := range rows {
-		for _, side := range []*run.Side{&rows[i].Low, &rows[i].High} {
+		for _, side := range []*sensitivity.Side{&rows[i].Low, &rows[i].High} {
 			if side.Set == "" {
 				continue
 			}
 			changed, err := s.With(side.Set)
 			if err != nil { // out of range together with others, such as probabilities whose sum is above 1
-				*side = run.Side{}
+				*side = sensitivity.Side{}
 				continue
 			}
 			jobs, sides = append(jobs, sim.Job{Scenario: changed, Replication: q.Replication}), append(sides, side)
 		}
 	}
-	others := make([]run.Side, otherDraws)
+	others := make([]sensitivity.Side, otherDraws)
 	for i := range others {
 		jobs = append(jobs, sim.Job{Scenario: s, Replication: q.Replication + 1 + uint64(i)})
 		sides = append(sides, &others[i])
@@ -97,9 +99,9 @@ func (q *Run) hangsOn(ctx context.Context, s *scenarios.Scenario, base *run.Repo
 	for _, o := range others {
 		luck = append(luck, float64(o.Value))
 	}
-	return run.NewSensitivity(metric, base.Metric(metric), luck, rows)
+	return sensitivity.New(metric, base.Metric(metric), luck, rows)
 }
 
-func side(n scenarios.Assumption, factor float64) run.Side {
-	return run.Side{Set: n.Scaled(factor), Number: n.ScaledNumber(factor)}
+func side(n scenarios.Assumption, factor float64) sensitivity.Side {
+	return sensitivity.Side{Set: n.Scaled(factor), Number: n.ScaledNumber(factor)}
 }

@@ -1,4 +1,6 @@
-package run
+// Package sensitivity reports which numbers of a scenario an answer hangs on: a sentence, a table, a tornado plot and
+// sensitivity.csv.
+package sensitivity
 
 import (
 	"fmt"
@@ -18,7 +20,7 @@ import (
 	"flyball/scenarios"
 )
 
-// Sensitivity shows how far an answer moves when one number at a time is halved or
+// Report shows how far an answer moves when one number at a time is halved or
 // doubled and nothing else changes. The seed stays, so draws with the same names stay
 // the same. Changes of several numbers together, or larger ones, are not covered.
 //
@@ -26,11 +28,11 @@ import (
 // other draws. An effect may be chance if it lies no further outside of the range of
 // these repetitions than the range is wide; only replications of both can decide. If a
 // single recipient decides the metric, as for end_h, a greater effect may be chance too.
-type Sensitivity struct {
-	Metric string     // of scenarios.Metrics
+type Report struct {
+	Metric string     // of measure.Metrics
 	Base   format.Num // in the run itself
 	Luck   Luck
-	Rows   []Sensitive
+	Rows   []Row
 }
 
 // Luck is the range of the metric over the run and other replications of it.
@@ -40,8 +42,8 @@ type Luck struct {
 	Lost            int // others that do not have the metric
 }
 
-// Sensitive is one number in doubt. A side is empty if scaling does not change the number.
-type Sensitive struct {
+// Row is one number in doubt. A side is empty if scaling does not change the number.
+type Row struct {
 	Key, Of, Status string
 	Number          string
 	Low, High       Side // half and twice the number, within its range
@@ -55,23 +57,11 @@ type Side struct {
 	Digest string     // of the run
 }
 
-// Headline returns the metric that the answer of a run is about: the settling time; or
-// the rate if the run did not settle; or attempts per delivery if neither can be judged.
-func (r *Report) Headline() string {
-	m := r.Metrics()
-	for _, name := range []string{measure.SettlingMetric, "rate_per_h"} {
-		if format.Num(m[name]).Known() {
-			return name
-		}
-	}
-	return "dfr"
-}
-
-// NewSensitivity returns a sensitivity with the rows in order: first those that move the
+// New returns a sensitivity with the rows in order: first those that move the
 // metric further than chance does, the greatest effect first, then the rest as given.
 // Others has the metric in other replications of the run.
-func NewSensitivity(metric string, base float64, others []float64, rows []Sensitive) *Sensitivity {
-	s := &Sensitivity{Metric: metric, Base: format.Num(base),
+func New(metric string, base float64, others []float64, rows []Row) *Report {
+	s := &Report{Metric: metric, Base: format.Num(base),
 		Luck: Luck{Runs: len(others), Least: format.Missing, Greatest: format.Missing}, Rows: slices.Clone(rows)}
 	for i, v := range append([]float64{base}, others...) {
 		switch v := format.Num(v); {
@@ -86,7 +76,7 @@ func NewSensitivity(metric string, base float64, others []float64, rows []Sensit
 			}
 		}
 	}
-	slices.SortStableFunc(s.Rows, func(a, b Sensitive) int {
+	slices.SortStableFunc(s.Rows, func(a, b Row) int {
 		if x, y := s.beyondLuck(a), s.beyondLuck(b); x != y {
 			if x {
 				return -1
@@ -105,7 +95,7 @@ func NewSensitivity(metric string, base float64, others []float64, rows []Sensit
 }
 
 // beyondLuck reports whether a number moves the metric clearly further than chance alone.
-func (s *Sensitivity) beyondLuck(row Sensitive) bool {
+func (s *Report) beyondLuck(row Row) bool {
 	return slices.ContainsFunc([]Side{row.Low, row.High}, func(side Side) bool {
 		switch {
 		case side.Set == "":
@@ -120,7 +110,7 @@ func (s *Sensitivity) beyondLuck(row Sensitive) bool {
 
 // effect returns the greatest absolute change of the metric: infinite if the metric is
 // lost or gained, -1 if the number was not scaled.
-func (s *Sensitivity) effect(row Sensitive) float64 {
+func (s *Report) effect(row Row) float64 {
 	most := -1.0
 	for _, side := range []Side{row.Low, row.High} {
 		switch {
@@ -138,7 +128,7 @@ func (s *Sensitivity) effect(row Sensitive) float64 {
 
 // split divides the rows into those that move the metric further than chance does, those
 // that move it less, those that do not move it, and those that could not be scaled.
-func (s *Sensitivity) split() (moving, lucky, still, unmoved []Sensitive) {
+func (s *Report) split() (moving, lucky, still, unmoved []Row) {
 	for _, row := range s.Rows {
 		switch e := s.effect(row); {
 		case s.beyondLuck(row):
@@ -155,7 +145,7 @@ func (s *Sensitivity) split() (moving, lucky, still, unmoved []Sensitive) {
 }
 
 // Answer returns a sentence on what the metric depends on.
-func (s *Sensitivity) Answer() string {
+func (s *Report) Answer() string {
 	moving, lucky, still, _ := s.split()
 	is := fmt.Sprintf("Sensitivity: %s, %s,", s.Metric, s.word(s.Base))
 	switch {
@@ -180,7 +170,7 @@ func (s *Sensitivity) Answer() string {
 }
 
 // luck returns in words how far chance alone moves the metric.
-func (s *Sensitivity) luck() string {
+func (s *Report) luck() string {
 	l := s.Luck
 	text := fmt.Sprintf("over %s it is %s", format.Plural(uint64(l.Runs), "other replication"), s.word(l.Least))
 	if l.Least != l.Greatest && l.Least.Known() {
@@ -193,7 +183,7 @@ func (s *Sensitivity) luck() string {
 }
 
 // sides returns in words the metric at half and at twice a number.
-func (s *Sensitivity) sides(row Sensitive) string {
+func (s *Report) sides(row Row) string {
 	var said []string
 	for _, side := range []Side{row.Low, row.High} {
 		if side.Set != "" {
@@ -211,7 +201,7 @@ func status(s string) string {
 	return s
 }
 
-func (row Sensitive) name() string {
+func (row Row) name() string {
 	if row.Of == "" {
 		return row.Key
 	}
@@ -219,21 +209,10 @@ func (row Sensitive) name() string {
 }
 
 // word writes a value of the metric.
-func (s *Sensitivity) word(v format.Num) string { return MetricWord(s.Metric, v) }
-
-// MetricWord writes a value of a metric; what is missing is "never" or "undefined".
-func MetricWord(metric string, v format.Num) string {
-	switch {
-	case v.Known():
-		return format.Figure(float64(v))
-	case measure.MayNeverCome(metric):
-		return measure.NeverWord(metric)
-	}
-	return "undefined"
-}
+func (s *Report) word(v format.Num) string { return measure.Word(s.Metric, v) }
 
 // change returns the greatest change of a row relative to the base, with its sign.
-func (s *Sensitivity) change(row Sensitive) format.Num {
+func (s *Report) change(row Row) format.Num {
 	most := format.Missing
 	for _, side := range []Side{row.Low, row.High} {
 		c := (side.Value - s.Base) / s.Base
@@ -244,8 +223,8 @@ func (s *Sensitivity) change(row Sensitive) format.Num {
 	return most
 }
 
-// table returns a table of at most the given number of numbers that move the metric.
-func (s *Sensitivity) table(most int) format.Table {
+// Table returns a table of at most the given number of numbers that move the metric.
+func (s *Report) Table(most int) format.Table {
 	t := format.Table{
 		Caption: fmt.Sprintf("Sensitivity: %s is %s; one number at a time is halved and doubled", s.Metric,
 			s.word(s.Base)),
@@ -264,15 +243,15 @@ func (s *Sensitivity) table(most int) format.Table {
 	return t
 }
 
-func (s *Sensitivity) cell(side Side) string {
+func (s *Report) cell(side Side) string {
 	if side.Set == "" {
 		return "-"
 	}
 	return s.word(side.Value)
 }
 
-// rest returns sentences on the numbers that a table of the given length leaves out.
-func (s *Sensitivity) rest(most int) []string {
+// Rest returns sentences on the numbers that a table of the given length leaves out.
+func (s *Report) Rest(most int) []string {
 	moving, lucky, still, unmoved := s.split()
 	said := []string{"Luck alone: " + s.luck() + "."}
 	if s.Luck.Least < s.Luck.Greatest {
@@ -295,7 +274,7 @@ func (s *Sensitivity) rest(most int) []string {
 	return said
 }
 
-func keys(rows []Sensitive) string {
+func keys(rows []Row) string {
 	var all []string
 	for _, row := range rows {
 		all = append(all, row.Key)
@@ -303,15 +282,15 @@ func keys(rows []Sensitive) string {
 	return strings.Join(all, ", ")
 }
 
-var sensitivityColumns = [...]string{"parameter", "of", "status", "number", "half", "twice", "metric", "base",
+var columns = [...]string{"parameter", "of", "status", "number", "half", "twice", "metric", "base",
 	"at_half", "at_twice",
 	"change", "set_half", "set_twice", "digest_half", "digest_twice", "luck_least", "luck_greatest", "luck_lost",
 	"luck_runs"}
 
-// csv returns a row for every number, the greatest effect first; change is relative to
+// CSV returns a row for every number, the greatest effect first; change is relative to
 // the base.
-func (s *Sensitivity) csv() []byte {
-	rows := [][]string{sensitivityColumns[:]}
+func (s *Report) CSV() []byte {
+	rows := [][]string{columns[:]}
 	for _, r := range s.Rows {
 		rows = append(rows, []string{r.Key, r.Of, r.Status, r.Number, r.Low.Number, r.High.Number, s.Metric,
 			s.Base.String(),
@@ -328,14 +307,15 @@ func (side Side) value() string {
 	return side.Value.String()
 }
 
-func readSensitivity(raw []byte) (*Sensitivity, error) {
-	fields, err := format.ReadCSV(raw, sensitivityColumns[:])
+// Read reads sensitivity.csv.
+func Read(raw []byte) (*Report, error) {
+	fields, err := format.ReadCSV(raw, columns[:])
 	if err != nil {
 		return nil, err
 	}
-	s := &Sensitivity{}
+	s := &Report{}
 	for f := range fields.Each {
-		r := Sensitive{Key: f.Text(), Of: f.Text(), Status: f.Text(), Number: f.Text()}
+		r := Row{Key: f.Text(), Of: f.Text(), Status: f.Text(), Number: f.Text()}
 		r.Low.Number, r.High.Number = f.Text(), f.Text()
 		s.Metric, s.Base = f.Text(), f.Num()
 		r.Low.Value, r.High.Value = f.Num(), f.Num()
@@ -347,26 +327,26 @@ func readSensitivity(raw []byte) (*Sensitivity, error) {
 	return s, fields.Err
 }
 
-// folded returns the table of all numbers for a page.
-func (s *Sensitivity) folded() page.Folded {
+// Folded returns the table of all numbers for a page.
+func (s *Report) Folded() page.Folded {
 	all := len(s.Rows)
 	return page.Folded{Title: fmt.Sprintf("Sensitivity of %s: %s, halved and doubled one at a time", s.Metric,
 		format.Plural(uint64(all), "number")),
-		Table: s.table(all), Note: strings.Join(s.rest(all), " ")}
+		Table: s.Table(all), Note: strings.Join(s.Rest(all), " ")}
 }
 
 // mostBars is the greatest number of bars drawn.
 const mostBars = 12
 
-// drawable reports whether the sensitivity has bars and a base for them.
-func (s *Sensitivity) drawable() bool {
+// Drawable reports whether the sensitivity has bars and a base for them.
+func (s *Report) Drawable() bool {
 	moving, _, _, _ := s.split()
 	return s.Base.Known() && len(moving) > 0
 }
 
-// drawing returns the tornado plot: a bar to each side of the base for every number, the
+// Drawing returns the tornado plot: a bar to each side of the base for every number, the
 // greatest effect on top. A bar reaches the edge if the metric is lost.
-func (s *Sensitivity) drawing() chart.Drawing {
+func (s *Report) Drawing() chart.Drawing {
 	moving, _, _, _ := s.split()
 	moving = moving[:min(len(moving), mostBars)]
 	least, most := float64(s.Luck.Least), float64(s.Luck.Greatest)
