@@ -83,17 +83,20 @@ func (Sending) KeyDoc(key string) (doc, source string) {
 func (Station) KeyDoc(key string) (doc, source string) {
 	switch key {
 	case "role":
-		return "a sends mailings, b delivers, c takes returned mail, d takes requests, governor governs all " +
-			"servers of a scenario with one governor, broker carries messages between processes", ""
+		return "a sends mailings, b delivers, c takes returned mail, d takes requests, response counts who " +
+			"opens messages and follows links, hybrid stands before c, d and response at a customer's " +
+			"site, governor governs all servers of a scenario with one governor, broker carries messages " +
+			"between processes", ""
 	case "number":
-		return "of role \"b\": which [[server]] of the scenario it is, from 1 on", ""
+		return "of role \"b\": which [[server]] of the scenario it is, from 1 on; of \"response\" and \"hybrid\", " +
+			"if there are several: which one it is", ""
 	case "folder":
 		return "folder of its journal, which one process at a time may use", ""
 	case "listen":
-		return "IP:PORT: role \"c\" takes returned mail there, \"d\" shows its pages, \"broker\" takes the " +
-			"stations' connections", ""
+		return "IP:PORT: role \"c\" takes returned mail there, \"d\" shows its pages, \"response\" takes opens " +
+			"and clicks, \"hybrid\" all that is of the web, \"broker\" takes the stations' connections", ""
 	case "mail":
-		return "IP:PORT at which role \"d\" takes requests by mail", ""
+		return "IP:PORT at which role \"d\" takes requests by mail, and \"hybrid\" these and returned mail", ""
 	case "domain":
 		return "mail domain of the return paths of role \"c\" and of the requests by mail of role \"d\"", ""
 	case "hard":

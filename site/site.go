@@ -84,16 +84,19 @@ type Sending struct {
 
 // Station is one server of the site.
 type Station struct {
-	// a sends mailings, b delivers, c takes returned mail, d takes requests, governor governs all servers of a scenario
-	// with one governor, broker carries messages between processes
-	Role string `toml:"role" required:"true" oneof:"a b c d governor broker"`
-	// of role "b": which [[server]] of the scenario it is, from 1 on
+	// a sends mailings, b delivers, c takes returned mail, d takes requests, response counts who opens messages and
+	// follows links, hybrid stands before c, d and response at a customer's site, governor governs all servers of a
+	// scenario with one governor, broker carries messages between processes
+	Role string `toml:"role" required:"true" oneof:"a b c d response hybrid governor broker"`
+	// of role "b": which [[server]] of the scenario it is, from 1 on; of "response" and "hybrid", if there are several:
+	// which one it is
 	Number int `toml:"number" range:"1..10000"`
 	// folder of its journal, which one process at a time may use
 	Folder string `toml:"folder"`
-	// IP:PORT: role "c" takes returned mail there, "d" shows its pages, "broker" takes the stations' connections
+	// IP:PORT: role "c" takes returned mail there, "d" shows its pages, "response" takes opens and clicks, "hybrid" all
+	// that is of the web, "broker" takes the stations' connections
 	Listen string `toml:"listen"`
-	// IP:PORT at which role "d" takes requests by mail
+	// IP:PORT at which role "d" takes requests by mail, and "hybrid" these and returned mail
 	Mail string `toml:"mail"`
 	// mail domain of the return paths of role "c" and of the requests by mail of role "d"
 	Domain string `toml:"domain"`
@@ -108,20 +111,28 @@ const (
 	B        = "b"
 	C        = "c"
 	D        = "d"
+	Response = "response"
+	Hybrid   = "hybrid"
 	Governor = "governor"
 	Broker   = "broker"
 )
 
-// Name returns the name of the station in messages, in --role and of its folder: the role, and of role "b" the number
-// behind it.
+// Name returns the name of the station in messages, in --role and of its folder: its role and, if it may have one, its
+// number, such as a, b1, hybrid or hybrid2.
 func (s Station) Name() string {
-	if s.Role == B {
+	if s.Role == B || s.Number != 0 && slices.Contains(numbered, s.Role) {
 		return fmt.Sprint(s.Role, s.Number)
 	}
 	return s.Role
 }
 
-// Address returns the address of the station's role in messages of the engine; false for the broker, which has none.
+// numbered are the roles of which a site may have several stations.
+var numbered = []string{B, Response, Hybrid}
+
+// Keeps reports whether the station keeps something, and so has a folder.
+func (s Station) Keeps() bool { return s.Role != Hybrid && s.Role != Broker }
+
+// Address returns the address of the station's role in messages of the engine; false for a role that has none.
 func (s Station) Address() (engine.Address, bool) {
 	switch s.Role {
 	case A:
@@ -139,7 +150,7 @@ func (s Station) Address() (engine.Address, bool) {
 }
 
 // Fetches reports whether the station fetches mailings, or their keys, from the depot.
-func (s Station) Fetches() bool { return s.Role == B || s.Role == C || s.Role == D }
+func (s Station) Fetches() bool { return slices.Contains([]string{B, C, D, Response}, s.Role) }
 
 // Format is the format of site files.
 var Format = tomlfile.New[Config]("sending.patience")
@@ -173,7 +184,7 @@ func (c *Config) Settle(dir string) {
 	}
 	for i := range c.Stations {
 		s := &c.Stations[i]
-		if s.Folder == "" && s.Role != Broker {
+		if s.Folder == "" && s.Keeps() {
 			s.Folder = filepath.Join(c.Folder, s.Name())
 		}
 		from(&s.Folder)
@@ -197,25 +208,29 @@ func (c *Config) Named(name string) (Station, bool) {
 	return Station{}, false
 }
 
-// Servers returns the number of B servers.
-func (c *Config) Servers() (n int) {
+// Of returns the stations with a role.
+func (c *Config) Of(role string) (all []Station) {
 	for _, s := range c.Stations {
-		if s.Role == B {
-			n++
+		if s.Role == role {
+			all = append(all, s)
 		}
 	}
-	return n
+	return all
 }
 
-// uses has, for each key of a station beside role and folder, the roles that have a use for it.
+// Servers returns the number of B servers.
+func (c *Config) Servers() int { return len(c.Of(B)) }
+
+// uses has, for each key of a station beside role, the roles that have a use for it.
 var uses = []struct {
 	key   string
 	of    func(*Station) bool // whether the station gives it
 	roles []string
 }{
-	{"number", func(s *Station) bool { return s.Number != 0 }, []string{B}},
-	{"listen", func(s *Station) bool { return s.Listen != "" }, []string{C, D, Broker}},
-	{"mail", func(s *Station) bool { return s.Mail != "" }, []string{D}},
+	{"number", func(s *Station) bool { return s.Number != 0 }, numbered},
+	{"folder", func(s *Station) bool { return s.Folder != "" }, []string{A, B, C, D, Response, Governor, Broker}},
+	{"listen", func(s *Station) bool { return s.Listen != "" }, []string{C, D, Response, Hybrid, Broker}},
+	{"mail", func(s *Station) bool { return s.Mail != "" }, []string{D, Hybrid}},
 	{"domain", func(s *Station) bool { return s.Domain != "" }, []string{C, D}},
 	{"hard", func(s *Station) bool { return s.Hard != 0 }, []string{C}},
 }
@@ -266,9 +281,31 @@ func (c *Config) together(l *conf.List) {
 	for _, role := range []string{A, "b1"} {
 		l.Check(len(c.Stations) == 0 || names[role], "station", "got no station %s, want one", role)
 	}
+	c.behind(l)
 	for n := 2; n < most && n < 1000; n++ {
 		l.Check(names[fmt.Sprint(B, n)], "station", "got no station b%d below b%d, want the numbers without a gap", n,
 			most)
+	}
+}
+
+// behind checks that hybrids stand before something.
+func (c *Config) behind(l *conf.List) {
+	returns, d := c.Of(C), c.Of(D)
+	byMail := false // a hybrid hands over mail
+	for i, s := range c.Stations {
+		if s.Role != Hybrid {
+			continue
+		}
+		at := conf.Index("station", i)
+		l.Check(len(c.Of(Response))+len(d) > 0, at+".listen", "got a hybrid and no station response or d, want one "+
+			"that it stands before")
+		l.Check(s.Mail == "" || len(returns) > 0 || len(d) > 0 && d[0].Mail != "", at+".mail", "got a value and no station "+
+			"that takes mail, want a station c, or d with mail")
+		byMail = byMail || s.Mail != ""
+	}
+	for i, s := range c.Stations {
+		l.Check(!byMail || s.Role != D || s.Mail == "" || s.Domain != "", conf.Index("station", i)+".domain", "got none, "+
+			"want the domain of the requests by mail: a hybrid takes mail for no other one")
 	}
 }
 
@@ -286,7 +323,7 @@ func (s *Station) check(l *conf.List, at string) {
 	for _, u := range uses {
 		uses := slices.Contains(u.roles, s.Role)
 		l.Check(uses || !u.of(s), at+"."+u.key, "got a value, want none: role %q has no use for it", s.Role)
-		if (u.key == "number" || u.key == "listen") && uses {
+		if uses && (u.key == "listen" || u.key == "number" && s.Role == B) {
 			l.Check(u.of(s), at+"."+u.key, "missing, want one for role %q", s.Role)
 		}
 	}

@@ -72,6 +72,9 @@ type Keys struct {
 	Recipients uint32         `json:"recipients"` // number of places
 	Date       time.Time      `json:"date"`       // of all messages
 	Secret     mail.Key       `json:"secret"`     // of return paths and of what else recipients send back
+	// Targets are where counted links of the letter lead, that of link 1 first; a server that counts responses alone gets
+	// them with the keys.
+	Targets []string `json:"targets,omitempty"`
 }
 
 // Manifest describes a mailing: all that decides who gets which message. It has the key of the mailing, so that only a

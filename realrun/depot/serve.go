@@ -190,6 +190,9 @@ func (s *Server) manifest(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) {
 	if m, ok := s.mailing(w, r); ok {
+		if client := r.Context().Value(clientKey{}).(Client); client.Role != Responses {
+			m.Targets = nil
+		}
 		answer(w, m.Keys)
 	}
 }

@@ -40,7 +40,7 @@ type Config struct {
 // Route takes the mail whose address has a domain and begins with a prefix.
 type Route struct {
 	Domain string
-	Prefix string // of the local part, such as "bounce+"
+	Prefix string // of the local part, such as "bounce+"; without a plus at its end it is the whole local part
 	Bank   []netip.AddrPort
 }
 
@@ -94,6 +94,17 @@ func (c *Config) Validate() (errs []error) {
 func isDomain(s string) bool {
 	a, err := mail.ParseAddress("a@" + s)
 	return err == nil && strings.EqualFold(a.Domain, s)
+}
+
+// takes reports whether mail to an address goes by the route.
+func (r *Route) takes(to string) bool {
+	local, domain, _ := strings.Cut(to, "@")
+	n := len(r.Prefix)
+	if !strings.EqualFold(domain, r.Domain) || !isToken(local) || len(local) < n ||
+		!strings.EqualFold(local[:n], r.Prefix) {
+		return false
+	}
+	return strings.HasSuffix(r.Prefix, "+") == (len(local) > n)
 }
 
 // isToken reports whether a text has only what the local parts of return paths and of tickets have, so that nothing in

@@ -57,10 +57,8 @@ func (s *session) Mail(from string, _ *smtp.MailOptions) error {
 
 // Rcpt refuses what has no route.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	local, domain, _ := strings.Cut(to, "@")
 	for i, r := range s.of.cfg.Mail {
-		if strings.EqualFold(domain, r.Domain) && isToken(local) && len(local) > len(r.Prefix) &&
-			strings.EqualFold(local[:len(r.Prefix)], r.Prefix) {
+		if r.takes(to) {
 			s.to, s.route = to, i
 			return nil
 		}

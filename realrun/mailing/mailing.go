@@ -194,6 +194,14 @@ func (m *Mailing) Targets() []string {
 	return m.letter.Targets()
 }
 
+// CountedAt returns the place in the letter that asks a response server to count; empty: none does.
+func (m *Mailing) CountedAt() string {
+	if m.letter == nil {
+		return ""
+	}
+	return m.letter.CountedAt()
+}
+
 // Doubts returns what is allowed in the messages of a mailing to people and rarely meant, one sentence each.
 func (m *Mailing) Doubts() (all []string) {
 	if m.letter != nil {

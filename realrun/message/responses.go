@@ -50,6 +50,17 @@ func (p *parser) count(at, col int, value string) {
 	p.t.responses, p.t.responsesAt = c, p.place(at, col)
 }
 
+// CountedAt returns the place of the first header of the letter or a variant that asks for responses, as name:line:col;
+// empty: none does.
+func (t *Template) CountedAt() string {
+	for _, v := range t.All() {
+		if v.responses != nil {
+			return v.responsesAt
+		}
+	}
+	return ""
+}
+
 // Targets returns where the counted links of the letter and its variants lead: the first is of link 1.
 func (t *Template) Targets() []string { return t.targets }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -240,7 +241,7 @@ func decode(name string, records [][]byte) (all []line, err error) {
 	for i, b := range records {
 		var l line
 		if err := json.Unmarshal(b, &l); err != nil || (l.Response == nil) == (l.Verdict == nil) {
-			return nil, fmt.Errorf("%s:%d: got %.80q, want a response or a verdict", name, i+2, b)
+			return nil, fmt.Errorf("%s:%d: %w: got %.80q, want a response or a verdict", name, i+2, durable.ErrDamaged, b)
 		}
 		all = append(all, l)
 	}
@@ -259,8 +260,8 @@ func readFile(name string) ([]line, error) {
 	return decode(name, lines.Records)
 }
 
-// Read calls each for every response that a folder keeps and that is judged, in the order of the verdicts. The server
-// may be running.
+// Read calls each for every response that a folder keeps: first those that are judged, in the order of the verdicts,
+// and then the others, whose verdict has the number 0. The server may be running.
 func Read(dir string, each func(Judged)) error {
 	names, err := files(dir)
 	if err != nil {
@@ -280,6 +281,9 @@ func Read(dir string, each func(Judged)) error {
 				delete(open, r.Number)
 			}
 		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(open)) {
+		each(Judged{Response: open[n]})
 	}
 	return nil
 }

@@ -34,10 +34,10 @@ func (s *Site) MakeKeys() (made []string, err error) {
 		return nil, task.Fail(task.Environment, "keys: %w", err)
 	}
 	for _, v := range s.Stations {
-		if v.Role == site.Broker {
+		if !v.Keeps() {
 			continue
 		}
-		switch err := s.makeKeys(v.Name()); {
+		switch err := s.makeKeys(v); {
 		case errors.Is(err, fs.ErrExist):
 		case err != nil:
 			return made, task.Fail(task.Environment, "keys: %w", err)
@@ -49,16 +49,18 @@ func (s *Site) MakeKeys() (made []string, err error) {
 }
 
 // makeKeys makes the keys of a station. The last file that it makes is the one that later calls look for.
-func (s *Site) makeKeys(name string) error {
-	at := func(kind string) string { return filepath.Join(s.Keys, name+kind) }
-	if _, err := os.Stat(at(seedFile)); err == nil {
+func (s *Site) makeKeys(v site.Station) (err error) {
+	at := func(kind string) string { return filepath.Join(s.Keys, v.Name()+kind) }
+	if _, err := os.Stat(at(tokenFile)); err == nil {
 		return fs.ErrExist
 	}
-	seed, public := bus.NewKey()
+	if s.roles(v) != nil {
+		seed, public := bus.NewKey()
+		err = errors.Join(secret(at(seedFile), []byte(seed)), durable.Write(at(publicFile), []byte(public+"\n")))
+	}
 	token := depot.NewToken()
-	return errors.Join(secret(at(tokenFile), []byte(token)),
-		durable.Write(at(hashFile), fmt.Appendf(nil, "%x\n", sha256.Sum256([]byte(token)))),
-		durable.Write(at(publicFile), []byte(public+"\n")), secret(at(seedFile), []byte(seed)))
+	return errors.Join(err, durable.Write(at(hashFile), fmt.Appendf(nil, "%x\n", sha256.Sum256([]byte(token)))),
+		secret(at(tokenFile), []byte(token)))
 }
 
 // secret writes a file that no other user may read.

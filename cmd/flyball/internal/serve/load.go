@@ -94,6 +94,12 @@ func (s *Site) check() error {
 	_, governed := s.Named(site.Governor)
 	l.Check(governed == s.Scenario.Together(), "station", "got a scenario whose servers decide together: %v, and a "+
 		"governor: %v, want both or neither", s.Scenario.Together(), governed)
+	for _, v := range s.Here {
+		if v.Role == site.Hybrid {
+			l.Check(!s.anyPort(), "station", "got a hybrid here, and port 0 of a station behind it that runs elsewhere, "+
+				"want the port")
+		}
+	}
 	refuses := false
 	for i, v := range s.Stations {
 		for _, p := range []struct{ key, text string }{{".listen", v.Listen}, {".mail", v.Mail}} {
@@ -122,6 +128,9 @@ func (s *Site) check() error {
 		return nil
 	}
 	for _, v := range s.Here {
+		if s.roles(v) == nil && v.Role != site.Broker {
+			continue
+		}
 		if err := s.connection(v).Validate(); err != nil {
 			return task.Fail(task.Refused, "%s: %w", s.File, err)
 		}

@@ -283,14 +283,19 @@ func (m *member) listen(key, at string) (net.Listener, error) {
 	return l, nil
 }
 
-// Listens returns where a station of this process listens, by the key of its address; empty: it does not.
-func (p *Process) Listens(name, key string) string {
-	p.lock.Lock()
-	defer p.lock.Unlock()
+// listening returns what Listens does. The caller has the lock, or no other goroutine uses the process yet.
+func (p *Process) listening(name, key string) string {
 	for _, m := range p.members {
 		if m.name == name {
 			return m.listens[key]
 		}
 	}
 	return ""
+}
+
+// Listens returns where a station of this process listens, by the key of its address; empty: it does not.
+func (p *Process) Listens(name, key string) string {
+	p.lock.Lock()
+	defer p.lock.Unlock()
+	return p.listening(name, key)
 }

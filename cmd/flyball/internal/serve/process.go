@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -98,7 +99,9 @@ func (p *Process) open(ctx context.Context) (err error) {
 	if err := errors.Join(p.openTokens(), p.openBroker()); err != nil {
 		return err
 	}
-	for _, v := range p.site.Here {
+	here := slices.Clone(p.site.Here)
+	slices.SortStableFunc(here, func(a, b site.Station) int { return cmp.Compare(turn(a), turn(b)) })
+	for _, v := range here {
 		if v.Role == site.Broker {
 			continue
 		}
@@ -111,13 +114,27 @@ func (p *Process) open(ctx context.Context) (err error) {
 	return nil
 }
 
+// turn returns when a station is opened: those that others ask where they listen first, and those that ask last.
+func turn(v site.Station) int {
+	switch v.Role {
+	case site.A:
+		return 0
+	case site.Hybrid:
+		return 2
+	}
+	return 1
+}
+
 // openMember opens a station: its folder, its journal, its connection, and its role.
 func (p *Process) openMember(ctx context.Context, v site.Station) (*member, error) {
 	m := &member{in: p, of: v, name: v.Name(), locals: map[engine.Kind]func(engine.Message){},
 		listens: map[string]string{}}
 	m.log = p.log.With("station", m.name)
-	err := m.lockFolder()
-	if err == nil && v.Role != site.C { // which keeps its facts itself
+	var err error
+	if v.Keeps() {
+		err = m.lockFolder()
+	}
+	if _, speaks := v.Address(); err == nil && speaks && v.Role != site.C { // which keeps its facts itself
 		err = m.openJournal()
 	}
 	if err == nil {
@@ -132,7 +149,8 @@ func (p *Process) openMember(ctx context.Context, v site.Station) (*member, erro
 // opens has what opens a station of each role.
 var opens = map[string]func(*Process, context.Context, *member) error{
 	site.A: (*Process).openSending, site.B: (*Process).openDelivering, site.C: (*Process).openReturning,
-	site.D: (*Process).openRequesting, site.Governor: (*Process).openGoverning}
+	site.D: (*Process).openRequesting, site.Governor: (*Process).openGoverning,
+	site.Response: (*Process).openResponding, site.Hybrid: (*Process).openHybrid}
 
 // lockFolder makes the folder of the station, and lets no other process use it.
 func (m *member) lockFolder() error {

@@ -2,14 +2,11 @@ package serve
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"time"
 
 	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
-	"flyball/engine"
 	"flyball/engine/inbox"
 	"flyball/realrun/depot"
 	"flyball/realrun/requests"
@@ -22,6 +19,7 @@ type requesting struct {
 	station *station.Station
 	desk    *requests.Desk
 	server  *requests.Server
+	all     *mailings
 	web     net.Listener
 	post    net.Listener // nil: no requests by mail
 }
@@ -44,6 +42,13 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	if s.server, err = requests.New(cfg); err != nil {
 		return task.Fail(task.Invalid, "%s: %w", m.name, err)
 	}
+	s.all, err = m.openMailings(func(k depot.Keys) error {
+		s.server.Add(requests.Job{Name: fmt.Sprint(k.Job), Key: k.Secret, First: k.First, Desk: s.desk})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	if s.web, err = m.listen("listen", m.of.Listen); err != nil {
 		return err
 	}
@@ -58,44 +63,5 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 // run runs the server until ctx ends, or something fails for good.
 func (s *requesting) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.web, s.post) }
-	mailings := func(ctx context.Context) error {
-		return s.mailings(ctx, func(k depot.Keys) error {
-			s.server.Add(requests.Job{Name: fmt.Sprint(k.Job), Key: k.Secret, First: k.First, Desk: s.desk})
-			return nil
-		})
-	}
-	return together(ctx, s.station.Run, serve, mailings, s.watchBus)
-}
-
-// mailings calls add with the keys of each mailing of the depot, from the first on, until ctx ends.
-func (m *member) mailings(ctx context.Context, add func(depot.Keys) error) error {
-	from, err := m.in.remote(m.of)
-	if err != nil {
-		return err
-	}
-	said := ""
-	for job := engine.Job(1); ; {
-		k, err := from.FetchKeys(ctx, job)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err == nil:
-			if err := add(k); err != nil {
-				return err
-			}
-			job++
-			continue
-		case errors.Is(err, depot.ErrRefused):
-			return err
-		case errors.Is(err, depot.ErrAbsent): // it is yet to come
-		case said != err.Error():
-			said = err.Error()
-			m.log.Warn("the depot does not answer", "why", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(look):
-		}
-	}
+	return together(ctx, s.station.Run, serve, s.all.fetch, s.watchBus)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 
-	"flyball/cmd/flyball/internal/task"
 	"flyball/realrun/depot"
 	"flyball/realrun/inbound"
 )
@@ -15,6 +14,7 @@ import (
 type returning struct {
 	*member
 	server *inbound.Server
+	all    *mailings
 	smtp   net.Listener
 }
 
@@ -29,9 +29,15 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 			"reason", e.Reason)
 	}
 	if s.server, err = inbound.New(cfg); err != nil {
-		return task.Fail(task.Environment, "%s: %w", m.name, err)
+		return m.unusable(err)
 	}
 	m.closes(s.server.Close)
+	s.all, err = m.openMailings(func(k depot.Keys) error {
+		return s.server.Add(inbound.Job{Name: fmt.Sprint(k.Job), Key: k.Secret, First: k.First})
+	})
+	if err != nil {
+		return err
+	}
 	if s.smtp, err = m.listen("listen", m.of.Listen); err != nil {
 		return err
 	}
@@ -41,10 +47,5 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 // run runs the server until ctx ends, or something fails for good.
 func (s *returning) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.smtp) }
-	mailings := func(ctx context.Context) error {
-		return s.mailings(ctx, func(k depot.Keys) error {
-			return s.server.Add(inbound.Job{Name: fmt.Sprint(k.Job), Key: k.Secret, First: k.First})
-		})
-	}
-	return together(ctx, serve, mailings, s.watchBus)
+	return together(ctx, serve, s.all.fetch, s.watchBus)
 }

@@ -25,6 +25,8 @@ type Status struct {
 	Pending       []string        `json:"pending"` // mailings that the A server has not taken yet
 	Mailings      []MailingStatus `json:"mailings"`
 	Barred        int             `json:"barred"` // recipients who must get nothing any more
+	// what response servers whose folders are on this computer have counted, by mailing
+	Responses []Responses `json:"responses"`
 }
 
 // MailingStatus is how far a mailing is.
@@ -82,7 +84,8 @@ func (s *Site) Status() (*Status, error) {
 	for _, a := range accounts {
 		out.Mailings = append(out.Mailings, a.status())
 	}
-	return out, nil
+	out.Responses, err = s.responses()
+	return out, err
 }
 
 // Accounts returns what the journal of the A server has about all mailings, and how many recipients must get nothing
@@ -273,7 +276,10 @@ func (s *Status) Text(w io.Writer, color bool) error {
 	if err := all.Write(w, color); err != nil {
 		return err
 	}
-	return parts.Write(w, color)
+	if err := parts.Write(w, color); err != nil || len(s.Responses) == 0 {
+		return err
+	}
+	return s.responsesTable().Write(w, color)
 }
 
 // Summary returns the status as JSON.

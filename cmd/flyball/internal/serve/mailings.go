@@ -1,0 +1,106 @@
+package serve
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
+	"flyball/internal/durable"
+	"flyball/realrun/depot"
+)
+
+// mailings are the keys of all mailings, by which a station reads what comes back of them. They are kept in its folder,
+// so that it understands all of this while the A server is away.
+type mailings struct {
+	*member
+	log  *durable.Log
+	next engine.Job // that is not here
+	add  func(depot.Keys) error
+}
+
+// Names of what is kept.
+const (
+	mailingsFile   = "mailings"
+	mailingsHeader = "flyball mailings 1"
+)
+
+// openMailings takes up the keys that are kept, and calls add with those of each mailing, now and later.
+func (m *member) openMailings(add func(depot.Keys) error) (*mailings, error) {
+	a := &mailings{member: m, next: 1, add: add}
+	name := filepath.Join(m.of.Folder, mailingsFile)
+	log, had, err := durable.OpenLog(name, mailingsHeader, true)
+	if err != nil {
+		return nil, m.unusable(err)
+	}
+	a.log = log
+	m.closes(log.Close)
+	for _, text := range had.Records {
+		var k depot.Keys
+		err := json.Unmarshal(text, &k)
+		if err == nil {
+			err = a.take(k)
+		}
+		if err != nil {
+			return nil, task.Fail(task.Invalid, "%s: %s: %w", m.name, name, err)
+		}
+	}
+	return a, nil
+}
+
+// unusable is the error of a file of the station that cannot be used.
+func (m *member) unusable(err error) error {
+	kind, other := task.Environment, new(durable.OtherLog)
+	if errors.Is(err, durable.ErrDamaged) || errors.As(err, &other) {
+		kind = task.Invalid
+	}
+	return task.Fail(kind, "%s: %w", m.name, err)
+}
+
+// take adds the next mailing.
+func (a *mailings) take(k depot.Keys) error {
+	a.next = k.Job + 1
+	return a.add(k)
+}
+
+// fetch has the keys of each further mailing from the depot until ctx ends. They are kept before they are used.
+func (a *mailings) fetch(ctx context.Context) error {
+	from, err := a.in.remote(a.of)
+	if err != nil {
+		return err
+	}
+	said := ""
+	for {
+		k, err := from.FetchKeys(ctx, a.next)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			text, err := json.Marshal(k)
+			if err == nil {
+				err = errors.Join(a.log.Append(text), a.log.Sync())
+			}
+			if err == nil {
+				err = a.take(k)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		case errors.Is(err, depot.ErrRefused):
+			return err
+		case errors.Is(err, depot.ErrAbsent): // it is yet to come
+		case said != err.Error():
+			said = err.Error()
+			a.member.log.Warn("the depot does not answer", "why", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(look):
+		}
+	}
+}
