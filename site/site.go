@@ -299,13 +299,13 @@ func (c *Config) behind(l *conf.List) {
 		at := conf.Index("station", i)
 		l.Check(len(c.Of(Response))+len(d) > 0, at+".listen", "got a hybrid and no station response or d, want one "+
 			"that it stands before")
-		l.Check(s.Mail == "" || len(returns) > 0 || len(d) > 0 && d[0].Mail != "", at+".mail", "got a value and no station "+
-			"that takes mail, want a station c, or d with mail")
+		l.Check(s.Mail == "" || len(returns) > 0 || len(d) > 0 && d[0].Mail != "", at+".mail", "got a value and no "+
+			"station that takes mail, want a station c, or d with mail")
 		byMail = byMail || s.Mail != ""
 	}
 	for i, s := range c.Stations {
-		l.Check(!byMail || s.Role != D || s.Mail == "" || s.Domain != "", conf.Index("station", i)+".domain", "got none, "+
-			"want the domain of the requests by mail: a hybrid takes mail for no other one")
+		l.Check(!byMail || s.Role != D || s.Mail == "" || s.Domain != "", conf.Index("station", i)+".domain",
+			"got none, want the domain of the requests by mail: a hybrid takes mail for no other one")
 	}
 }
 

@@ -70,6 +70,29 @@ func TestLoad(t *testing.T) {
 	if s := c.Sending; s.Patience != vt.Minute || s.Chunk != 10000 || s.Lease != 5*vt.Second {
 		t.Errorf("got %+v", s)
 	}
+	more, err := Load("etc/site.toml", []byte(sample+`
+domain = "returns.example"
+
+[[station]]
+role = "response"
+listen = "127.0.0.1:8081"
+
+[[station]]
+role = "hybrid"
+number = 2
+listen = "127.0.0.1:8082"
+mail = "127.0.0.1:2528"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = nil
+	for _, s := range more.Stations[5:] {
+		got = append(got, s.Name()+" "+filepath.ToSlash(s.Folder))
+	}
+	if all := strings.Join(got, ", "); all != "response etc/state/response, hybrid2 " {
+		t.Errorf("got %s, want a folder for what keeps something alone", all)
+	}
 	if s, ok := c.Named("b2"); !ok || s.Number != 2 {
 		t.Errorf("got %+v, %v", s, ok)
 	}
@@ -90,7 +113,7 @@ func TestBadSites(t *testing.T) {
 		{`patience = "1m"`, `patience = 60`, `sending.patience: "60" has no unit`},
 		{`patience = "1m"`, `patience = "4s"`, `sending.patience: got 4s, want more than the lease of 5s`},
 		{`patience = "1m"`, `lease = "500ms"`, `sending.lease: got 500ms, want more than the check of 1s`},
-		{`role = "a"`, `role = "e"`, `station[0].role: got "e", want one of a, b, c, d, governor, broker`},
+		{`role = "a"`, `role = "e"`, `station[0].role: got "e", want one of a, b, c, d, response, hybrid, governor, broker`},
 		{`role = "a"`, ``, `station[0].role: missing`},
 		{`role = "a"`, `role = "c"` + "\nlisten = \"127.0.0.1:1\"", `got a second c, want one`},
 		{`role = "a"`, `role = "d"` + "\nlisten = \"127.0.0.1:1\"", `got no station a, want one`},
@@ -112,6 +135,29 @@ func TestBadSites(t *testing.T) {
 			!strings.Contains(err.Error(), v.want) {
 			t.Errorf("%s instead of %s: got %v, want %s", v.new, v.old, err, v.want)
 		}
+	}
+	for _, v := range []struct{ more, want string }{
+		{"role = 'response'", `station[5].listen: missing, want one for role "response"`},
+		{"role = 'response'\nlisten = '127.0.0.1:1'\nmail = '127.0.0.1:2'", `station[5].mail: got a value, want none`},
+		{"role = 'response'\nlisten = '127.0.0.1:1'\n[[station]]\nrole = 'response'\nlisten = '127.0.0.1:2'",
+			`station[6].role: got a second response, want one`},
+		{"role = 'hybrid'\nmail = '127.0.0.1:1'", `station[5].listen: missing, want one for role "hybrid"`},
+		{"role = 'hybrid'\nlisten = '127.0.0.1:8080'", `station[5].listen: got "127.0.0.1:8080", where another`},
+		{"role = 'hybrid'\nlisten = '127.0.0.1:1'\nfolder = 'x'", `station[5].folder: got a value, want none`},
+		{"role = 'hybrid'\nlisten = '127.0.0.1:1'\ndomain = 'x.example'", `station[5].domain: got a value, want none`},
+		{"role = 'hybrid'\nlisten = '127.0.0.1:1'\nmail = '127.0.0.1:2'", `station[4].domain: got none, want the`},
+	} {
+		text := sample + "\n[[station]]\n" + v.more + "\n"
+		if _, err := Load("site.toml", []byte(text)); err == nil || !strings.Contains(err.Error(), v.want) {
+			t.Errorf("%s: got %v, want %s", v.more, err, v.want)
+		}
+	}
+	alone := sample[:strings.Index(sample, "[[station]]\nrole = \"c\"")] + "[[station]]\nrole = 'hybrid'\n" +
+		"listen = '127.0.0.1:1'\nmail = '127.0.0.1:2'\n"
+	if _, err := Load("site.toml", []byte(alone)); err == nil ||
+		!strings.Contains(err.Error(), "no station response or d") ||
+		!strings.Contains(err.Error(), "no station that takes mail") {
+		t.Errorf("a hybrid before nothing: %v", err)
 	}
 	both := strings.NewReplacer(`"127.0.0.1:2526"`, `"x"`, "number = 2", "number = 2\nmail = '127.0.0.1:9'").
 		Replace(sample)

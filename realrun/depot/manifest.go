@@ -72,8 +72,8 @@ type Keys struct {
 	Recipients uint32         `json:"recipients"` // number of places
 	Date       time.Time      `json:"date"`       // of all messages
 	Secret     mail.Key       `json:"secret"`     // of return paths and of what else recipients send back
-	// Targets are where counted links of the letter lead, that of link 1 first; a server that counts responses alone gets
-	// them with the keys.
+	// Targets are where counted links of the letter lead, link 1 first; a server that counts responses alone gets them
+	// with the keys.
 	Targets []string `json:"targets,omitempty"`
 }
 

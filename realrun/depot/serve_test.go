@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flyball/internal/mail"
 )
 
 // ask makes a request, and returns code and body.
@@ -102,6 +104,22 @@ func TestRights(t *testing.T) {
 	entries, err := d.Audit()
 	if err != nil || len(entries) != asked {
 		t.Errorf("%d entries, %v, want one for each of %d requests", len(entries), err, asked)
+	}
+}
+
+// Where counted links lead is for servers that count, and for those that have the letter.
+func TestTargets(t *testing.T) {
+	d := open(t)
+	if _, err := d.Put(Manifest{Keys: Keys{Job: 3, Recipients: 1, Date: at, Secret: mail.Key{1},
+		Targets: []string{"https://shop.example/7"}}}, nil, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	r := serve(t, d, nil)
+	for role, want := range map[string]bool{"response": true, "c": false, "d": false} {
+		code, body := ask(t, r, "GET", "/mailings/3/keys", "Bearer "+tokenOf(role+"1"))
+		if code != http.StatusOK || strings.Contains(body, "shop.example/7") != want {
+			t.Errorf("%s: got %d %s", role, code, body)
+		}
 	}
 }
 

@@ -328,6 +328,22 @@ func TestNoRelay(t *testing.T) {
 	}
 }
 
+// A route takes addresses that begin as it says, or one address.
+func TestRoutes(t *testing.T) {
+	for _, v := range []struct {
+		prefix, to string
+		want       bool
+	}{{"unsubscribe+", "Unsubscribe+u7@News.example", true}, {"unsubscribe+", "unsubscribe@news.example", false},
+		{"unsubscribe+", "unsubscribe+@news.example", false}, {"unsubscribe", "UNSUBSCRIBE@news.example", true},
+		{"unsubscribe", "unsubscribe+u7@news.example", false}, {"unsubscribe", "unsubscriber@news.example", false},
+		{"unsubscribe", "unsubscrib@news.example", false}, {"unsubscribe", "unsubscribe@other.example", false}} {
+		r := Route{Domain: "news.example", Prefix: v.prefix}
+		if got := r.takes(v.to); got != v.want {
+			t.Errorf("%s: %s: got %v", v.prefix, v.to, got)
+		}
+	}
+}
+
 // No end of a message that another server could see is in the middle of it: the server behind gets one message, in
 // which lines end with CRLF alone, and commands within the text stay text.
 func TestSmuggling(t *testing.T) {

@@ -241,7 +241,8 @@ func decode(name string, records [][]byte) (all []line, err error) {
 	for i, b := range records {
 		var l line
 		if err := json.Unmarshal(b, &l); err != nil || (l.Response == nil) == (l.Verdict == nil) {
-			return nil, fmt.Errorf("%s:%d: %w: got %.80q, want a response or a verdict", name, i+2, durable.ErrDamaged, b)
+			return nil, fmt.Errorf("%s:%d: %w: got %.80q, want a response or a verdict", name, i+2, durable.ErrDamaged,
+				b)
 		}
 		all = append(all, l)
 	}

@@ -22,11 +22,12 @@ func (a app) serveCommand() *cobra.Command {
 		Use:   "serve SITE | serve --demo",
 		Short: "Run the servers of a whole system, in one process or many",
 		Long: `Run the stations of a site: a server that sends (a), servers that deliver (b1, b2
-...), one for returned mail (c), one for requests (d), a governor of all servers and a
-broker of messages. The site file names them all and is the same on every computer of
-the site; --role runs some of them here. Each keeps its journal in a folder of its own
-and goes on from it, however it was stopped. What happens is printed as lines of JSON,
-until a signal.
+...), one for returned mail (c), one for requests (d), servers that count opens and
+clicks (response), servers that stand before these at a customer's site (hybrid), a
+governor of all servers and a broker of messages. The site file names them all and is
+the same on every computer of the site; --role runs some of them here. Each keeps its
+journal in a folder of its own and goes on from it, however it was stopped. What
+happens is printed as lines of JSON, until a signal.
 
 --demo needs no file: it makes a site with five B servers and receivers on loopback,
 in one process without a TCP port for messages, mails 200,000 recipients, kills a B
@@ -159,8 +160,9 @@ func (a app) serveStatusCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status SITE",
 		Short: "Show how far the mailings of a site are",
-		Long: `Show how far the mailings of a site are, by the journal of its A server, on the
-computer that has it. The server may be running or not.
+		Long: `Show how far the mailings of a site are, by the journal of its A server, and who has
+opened messages and followed links, humans and machines apart, by the folders of its
+response servers: what of these is on this computer. The servers may be running or not.
 
 Exit codes: 0 shown, 2 usage, 3 an invalid site or journal, 7 a disk.`,
 		Args: oneSite,

@@ -96,8 +96,8 @@ func (s *Site) check() error {
 		"governor: %v, want both or neither", s.Scenario.Together(), governed)
 	for _, v := range s.Here {
 		if v.Role == site.Hybrid {
-			l.Check(!s.anyPort(), "station", "got a hybrid here, and port 0 of a station behind it that runs elsewhere, "+
-				"want the port")
+			l.Check(!s.anyPort(), "station", "got a hybrid here and port 0 of a station behind it that runs "+
+				"elsewhere, want the port")
 		}
 	}
 	refuses := false

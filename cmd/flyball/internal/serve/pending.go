@@ -135,8 +135,8 @@ func (s *Site) Submit(q Submission) (*Submitted, error) {
 		return nil, err
 	}
 	if at := m.CountedAt(); at != "" && len(s.Of(site.Response)) == 0 {
-		return nil, task.Fail(task.Invalid, "%s: header Responses: got a letter whose links lead to a response server, "+
-			"want a station response in %s, or a letter without this header", at, s.File)
+		return nil, task.Fail(task.Invalid, "%s: header Responses: got links to a response server, want a station "+
+			"response in %s, or a letter without this header", at, s.File)
 	}
 	p.Recipients, p.Rows, p.Targets = uint32(m.List.Len()), m.Digest(), m.Targets()
 	text, err := json.MarshalIndent(p, "", "  ")

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,7 +65,8 @@ func (s *Site) responses() ([]Responses, error) {
 		}
 	}
 	all := []Responses{}
-	for _, r := range slices.SortedFunc(maps.Values(of), func(a, b *Responses) int { return cmp.Compare(a.Job, b.Job) }) {
+	for _, job := range slices.Sorted(maps.Keys(of)) {
+		r := of[job]
 		r.Openers, r.Clickers = len(r.opened), len(r.clicked)
 		all = append(all, *r)
 	}
