@@ -337,7 +337,7 @@ func TestLetterWithoutAResponseServer(t *testing.T) {
 	letter := "From: news@news.example\nSubject: Hello\nHTML: page.html\n"
 	file := write(t, dir, "letter.txt", letter+"Responses: https://news.example clicks\n\nHello.\n")
 	if _, err := s.Submit(Submission{List: list, Letter: file}); err == nil ||
-		!strings.Contains(err.Error(), "letter.txt:4:1: header Responses: got links to a response server") {
+		!strings.Contains(err.Error(), "letter.txt:4:12: header Responses: got links to a response server") {
 		t.Errorf("got %v", err)
 	}
 	file = write(t, dir, "letter.txt", letter+"\nHello.\n")
