@@ -113,7 +113,7 @@ func TestBadSites(t *testing.T) {
 		{`patience = "1m"`, `patience = 60`, `sending.patience: "60" has no unit`},
 		{`patience = "1m"`, `patience = "4s"`, `sending.patience: got 4s, want more than the lease of 5s`},
 		{`patience = "1m"`, `lease = "500ms"`, `sending.lease: got 500ms, want more than the check of 1s`},
-		{`role = "a"`, `role = "e"`, `station[0].role: got "e", want one of a, b, c, d, response, hybrid, governor, broker`},
+		{`role = "a"`, `role = "e"`, `want one of a, b, c, d, response, hybrid, governor, broker`},
 		{`role = "a"`, ``, `station[0].role: missing`},
 		{`role = "a"`, `role = "c"` + "\nlisten = \"127.0.0.1:1\"", `got a second c, want one`},
 		{`role = "a"`, `role = "d"` + "\nlisten = \"127.0.0.1:1\"", `got no station a, want one`},
