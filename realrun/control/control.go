@@ -7,11 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"flyball/realrun/dial"
@@ -43,12 +43,12 @@ type Server struct {
 // Listen answers requests in a folder by answer, which is called by one goroutine for each request. Only the run that
 // has locked the folder may call it: a socket that is there is one that a stopped run left.
 func Listen(dir string, answer func(request string) (any, error)) (*Server, error) {
-	held, name, err := short(dir)
+	name, release, err := short(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer held.Close()
-	if err := syscall.Unlink(name); err != nil && !errors.Is(err, syscall.ENOENT) {
+	defer release()
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, socket), err)
 	}
 	l, err := net.Listen("unix", name)
@@ -75,19 +75,6 @@ func Listen(dir string, answer func(request string) (any, error)) (*Server, erro
 	})
 	return s, nil
 }
-
-// short returns a name of the socket in a folder that is short enough for the system, while the folder is held.
-func short(dir string) (held *heldFolder, name string, err error) {
-	fd, err := syscall.Open(dir, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, "", &os.PathError{Op: "open", Path: dir, Err: err}
-	}
-	return &heldFolder{fd}, fmt.Sprintf("/proc/self/fd/%d/%s", fd, socket), nil
-}
-
-type heldFolder struct{ fd int }
-
-func (h *heldFolder) Close() error { return syscall.Close(h.fd) }
 
 func (s *Server) serve(conn net.Conn, answer func(string) (any, error)) {
 	defer func() {
@@ -127,11 +114,11 @@ func (s *Server) Close() {
 // Ask sends a request to the run that uses a folder, and stores its answer in value, if that is not nil. The error is
 // ErrNone if there is no such run.
 func Ask(dir, request string, value any) error {
-	held, name, err := short(dir)
+	name, release, err := short(dir)
 	if err != nil {
 		return err
 	}
-	defer held.Close()
+	defer release()
 	conn, err := dial.Local(name)
 	if err != nil {
 		return ErrNone

@@ -4,16 +4,26 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
 
-// A request gets its answer or its error, in a folder with a long name too, and also where a stopped run left its
-// socket. Without a run there is none.
+// A request gets its answer or its error, in a folder with a long name too if the system can, and also where a stopped
+// run left its socket. Without a run there is none.
 func TestAsk(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 40))
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
+	}
+	if _, release, err := short(dir); err == nil {
+		release()
+	} else if got := Ask(dir, "status", nil); runtime.GOOS != "linux" && got != nil && got.Error() == err.Error() {
+		t.Logf("in another folder, since %v", err)
+		t.Chdir(t.TempDir())
+		dir = "."
+	} else {
+		t.Fatal(got)
 	}
 	if err := Ask(dir, "status", nil); !errors.Is(err, ErrNone) {
 		t.Errorf("got %v, want no run", err)

@@ -280,7 +280,8 @@ func TestClockIsSet(t *testing.T) {
 		run.Close()
 		h.set = 0
 		run = newCaps(file, caps, h.clock())
-		if err := take(); !errors.Is(err, dial.ErrRefused) || !strings.Contains(err.Error(), "one of the clocks is wrong") {
+		if err := take(); !errors.Is(err, dial.ErrRefused) ||
+			!strings.Contains(err.Error(), "one of the clocks is wrong") {
 			t.Errorf("a run before the last one: got %v", err)
 		}
 	}

@@ -51,7 +51,9 @@ func Host(began time.Time) runlog.Host {
 	h := runlog.Host{Wall: vt.Span(time.Since(began)), Go: runtime.Version(), CPU: runtime.GOARCH}
 	var usage syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) == nil {
-		h.MaxRSS = usage.Maxrss * 1024 // Linux counts in KiB
+		if h.MaxRSS = usage.Maxrss; runtime.GOOS != "darwin" { // others count in KiB
+			h.MaxRSS *= 1024
+		}
 	}
 	f, err := input.Open("/proc/cpuinfo", input.Proc)
 	if err != nil {
