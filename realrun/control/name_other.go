@@ -18,8 +18,9 @@ func short(dir string) (name string, release func(), err error) {
 		return "", nil, err
 	}
 	if name = filepath.Join(dir, socket); len(name) > mostName {
-		return "", nil, fmt.Errorf("%s: got a name of %d bytes for the socket that answers realrun status, want at most "+
-			"%d on this system: a shorter folder, or one named from the working directory", name, len(name), mostName)
+		return "", nil, fmt.Errorf("%s: got a name of %d bytes for the socket that answers realrun status, want at "+
+			"most %d on this system: a shorter folder, or one named from the working directory", name, len(name),
+			mostName)
 	}
 	return name, func() {}, nil
 }
