@@ -1,7 +1,7 @@
 // Package live does what touches the network: it mails a scenario over real SMTP to Flyball's own receivers or to
-// others (Run), shows beforehand what that would send (Run.Plan, Letter), controls a run from another terminal
-// (Control), and plays a misbehaving receiver (Sink). Its questions are tasks, under the contract of package task,
-// which has the simulated runs. The commands call it.
+// others (Run), shows beforehand what that would send (Run.Plan), lets another terminal steer a run, and plays a
+// misbehaving receiver (Sink). Its questions are tasks, under the contract of package task, which has the simulated
+// runs. The commands call it.
 package live
 
 import (
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/letters"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
@@ -319,7 +320,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 			f.Addresses = r.mailing.Addresses
 		}
 	}
-	out.Words = slices.Concat(says, refused.words(s), r.mailing.Words(), masterWords(r.mailing.Masters()),
+	out.Words = slices.Concat(says, refused.words(s), r.mailing.Words(), letters.MasterWords(r.mailing.Masters()),
 		r.lookups.words(), pathWords(transport.Paths), q.Canary.words(out.Report, r.back), r.back.tells(),
 		out.Report.Pace(), books.words())
 	if out.Report.TooSlow && out.Unjudged > 0 {

@@ -11,6 +11,7 @@ import (
 
 	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/kinds"
+	"flyball/cmd/flyball/internal/letters"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/input"
@@ -180,7 +181,7 @@ func (q *Run) mailing(s *scenarios.Scenario, own kept.Mailing, st *kept.State,
 	if err != nil {
 		return nil, nil, err
 	}
-	if src.Signer, err = signer(q.DKIM); err != nil {
+	if src.Signer, err = letters.Signer(q.DKIM); err != nil {
 		return nil, nil, err
 	}
 	if q.Template != "" {

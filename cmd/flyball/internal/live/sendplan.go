@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/letters"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
 	"flyball/reports/format"
@@ -109,7 +110,7 @@ func (q *Run) Plan() (*SendPlan, error) {
 	p.Recipients, p.Suppressed, p.Rejected = m.List.Len(), m.Suppressed, m.Count.Rejected+m.Count.Duplicate
 	p.Bytes, p.Sender, p.Law = m.Size(), r.sender(), s.Governor.Law
 	p.Notes = append(p.Notes, m.Words()...)
-	p.Notes = append(p.Notes, masterWords(m.Masters())...)
+	p.Notes = append(p.Notes, letters.MasterWords(m.Masters())...)
 	if r.allow != nil {
 		for _, doubt := range m.Doubts() {
 			p.Notes = append(p.Notes, "Doubtful: "+doubt)

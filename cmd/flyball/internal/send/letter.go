@@ -6,14 +6,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/console"
-	"flyball/cmd/flyball/internal/live"
+	"flyball/cmd/flyball/internal/letters"
 )
 
 // signs is the help of --dkim.
 const signs = "sign messages (DKIM) with the private key in a file, as SELECTOR=FILE: PEM, RSA or Ed25519, mode 0600"
 
 func (a app) letterCommand() *cobra.Command {
-	var q live.Letter
+	var q letters.Letter
 	var recipients []string
 	var out string
 	preview := &cobra.Command{
@@ -35,7 +35,7 @@ folder that cannot be written.`,
 		Args: console.ExactlyOne("a letter"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			q.Template, q.From.Stdin = args[0], a.In
-			most := live.PreviewedInFolder
+			most := letters.PreviewedInFolder
 			switch {
 			case q.List == "":
 				return console.Fail(console.Usage, "--list: got none, want the list that the recipients are in")

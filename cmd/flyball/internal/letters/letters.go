@@ -1,4 +1,7 @@
-package live
+// Package letters shows what a letter becomes for the rows of a list, and what is wrong with it, before anything is
+// sent. Its questions are tasks, under the contract of package task. The commands call it, and package live for what
+// a run says of its letter.
+package letters
 
 import (
 	"bytes"
@@ -244,7 +247,7 @@ func (q *Letter) prove(each func(*message.Template, mailing.Proof) error, reject
 	// The key and the date are those of no run, so that a preview is the same at any time.
 	src := mailing.Source{TemplateName: q.Template, ListName: q.List, FoldCase: q.FoldCase, Date: time.Unix(0, 0)}
 	var err error
-	if src.Signer, err = signer(q.DKIM); err != nil {
+	if src.Signer, err = Signer(q.DKIM); err != nil {
 		return nil, err
 	}
 	file, err := task.Open("", q.Template, input.Template)
@@ -276,8 +279,8 @@ func (q *Letter) prove(each func(*message.Template, mailing.Proof) error, reject
 	return letter, nil
 }
 
-// signer returns what signs messages by the flag --dkim; nil if it is empty.
-func signer(flag string) (*message.Signer, error) {
+// Signer returns what signs messages by the flag --dkim; nil if it is empty.
+func Signer(flag string) (*message.Signer, error) {
 	if flag == "" {
 		return nil, nil
 	}
@@ -296,8 +299,8 @@ func signer(flag string) (*message.Signer, error) {
 	return s, nil
 }
 
-// masterWords names the masters of a letter in lines of text.
-func masterWords(masters []message.Master) (lines []string) {
+// MasterWords names the masters of a letter in lines of text.
+func MasterWords(masters []message.Master) (lines []string) {
 	for _, m := range masters {
 		lines = append(lines, fmt.Sprintf("Letter: the master for %s has %d bytes, SHA-256 %s",
 			cmp.Or(m.Network, "all"), len(m.Message), m.Digest))
