@@ -40,8 +40,12 @@ var returnedMutants = []mutant{
 	{"an alarm is repeated", "realrun/inbound/store.go",
 		" && !slices.Contains(s.alarms[r.Job], r.Reason) {\n			told", " {\n			told"},
 	{"old mail is kept for ever", "realrun/inbound/store.go", "	s.broken = s.expire(at)\n", ""},
+	{"a full disk ends the server for returned mail", "realrun/inbound/store.go",
+		"		return err\n	}\n	points.Reached(\"kept\")\n",
+		"		return s.fail(err)\n	}\n	points.Reached(\"kept\")\n"},
 	{"a disk that fails is not noticed", "realrun/inbound/store.go",
-		"		if err != nil {\n			return s.fail(err)\n		}\n	}\n" +
+		"		if err != nil {\n			return s.fail(err)\n		}\n" +
+			"		points.Reached(\"written\")\n	}\n" +
 			"	if err := s.log.Sync(); err != nil {\n" +
 			"		return s.fail(err)\n	}\n", "		_ = err\n	}\n"},
 	{"a link leads where the request says", "realrun/response/server.go",

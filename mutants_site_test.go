@@ -12,7 +12,8 @@ var siteMutants = []mutant{
 	{"a mailing that is moved again gets another number", "cmd/flyball/internal/serve/pending.go",
 		"if m.Secret == secret {", "if false {"},
 	{"a mailing leaves the queue before the role has it", "cmd/flyball/internal/serve/pending.go",
-		"	if err := submit(ctx, m, p); err != nil {\n		return err\n	}\n	return remove(dir)\n",
+		"	if err := submit(ctx, m, p); err != nil {\n		return err\n	}\n" +
+			"	points.Reached(\"submitted\")\n	return remove(dir)\n",
 		"	if err := remove(dir); err != nil {\n		return err\n	}\n	return submit(ctx, m, p)\n"},
 	{"a letter is not checked before it is in the queue", "cmd/flyball/internal/serve/pending.go",
 		"return nil, task.Error{Kind: task.Invalid, Err: err}\n	}\n	return m, nil\n", "}\n	return m, nil\n"},

@@ -352,7 +352,6 @@ func (v *kept) flush() {
 		for i := range v.places {
 			v.places[i].put(record)
 		}
-		reached("written")
 		v.gate.open(true)
 	}
 	v.group.Sync(len(v.held)+len(v.dots) > 0)
@@ -370,7 +369,6 @@ func (v *kept) release(now vt.Time, s journal.Synced) {
 		v.Broken(err)
 		return
 	}
-	reached("durable")
 	durable := v.group.Durable()
 	for i := range v.places {
 		v.places[i].keep(durable)
@@ -393,9 +391,6 @@ func (v *kept) release(now vt.Time, s journal.Synced) {
 		}
 	}
 }
-
-// reached is called where tests stop the process.
-var reached = func(point string) {}
 
 // halt stops or resumes all final dots.
 func (v *kept) halt(now vt.Time, on bool) {

@@ -22,6 +22,7 @@ import (
 	"flyball/internal/durable"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
+	"flyball/internal/points"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun/journal"
@@ -763,19 +764,7 @@ func TestKeptChild(t *testing.T) {
 	n, _ := strconv.Atoi(words[3])
 	ahead, _ := strconv.Atoi(words[4])
 	if len(words) > 5 {
-		point, number, _ := strings.Cut(words[5], ":")
-		left, _ := strconv.Atoi(number)
-		var lock sync.Mutex
-		reached = func(p string) {
-			lock.Lock()
-			defer lock.Unlock()
-			if p == point {
-				if left--; left == 0 {
-					syscall.Kill(os.Getpid(), syscall.SIGKILL)
-					select {}
-				}
-			}
-		}
+		points.Kill(words[5])
 	}
 	l := life{folder: words[0], addr: words[1], ambiguous: words[2], recipients: n, boot: 1,
 		ahead: ahead}

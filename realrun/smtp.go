@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"flyball/internal/mail"
+	"flyball/internal/points"
 	"flyball/internal/replies"
 	"flyball/internal/vt"
 	"flyball/realrun/dial"
@@ -78,7 +79,7 @@ const aloneFor = vt.Hour
 // Process returns an MTA process without a connection.
 func (t *SMTP) Process(mail.Server, mail.Slot) Process {
 	return &process{SMTP: t, options: wire.Options{Name: t.Domain, Patience: t.patience,
-		Block: t.scaled(mail.BlockPatience), Sent: func() { reached("dot") }, Times: t.Traces}}
+		Block: t.scaled(mail.BlockPatience), Sent: func() { points.Reached("dot") }, Times: t.Traces}}
 }
 
 // process is an MTA process and the connection that it keeps.
@@ -247,7 +248,7 @@ func (p *process) converse(ctx context.Context, a mail.Attempt, begin func() *ma
 			return false
 		}
 		calm = context.AfterFunc(ctx, p.client.Hurry) // a receiver that takes nothing does not hold up the end
-		reached("passed")
+		points.Reached("passed")
 		return true
 	}
 	from := p.Returns
@@ -257,7 +258,7 @@ func (p *process) converse(ctx context.Context, a mail.Attempt, begin func() *ma
 	end, sent := p.client.Send(wire.Envelope{From: from(a.Rcpt, a.Try, p.Domain), To: to}, message, gate)
 	calm()
 	if sent && end.Fault == mail.NoFault {
-		reached("replied")
+		points.Reached("replied")
 	}
 	return end
 }

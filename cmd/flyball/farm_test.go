@@ -18,6 +18,7 @@ import (
 // process is flyball in a process of its own.
 type process struct {
 	*exec.Cmd
+	over chan struct{} // closed at its end
 	mu   sync.Mutex
 	said bytes.Buffer
 }
@@ -38,24 +39,50 @@ func begin(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0])}
 	p.Args = append([]string{"flyball"}, args...) // by this name the test is the command
-	p.Stdout, p.Stderr = p, p
+	p.begin(t)
+	return p
+}
+
+// begin starts the process, which ends with the test.
+func (p *process) begin(t *testing.T) {
+	t.Helper()
+	p.Stdout, p.Stderr, p.over = p, p, make(chan struct{})
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		defer close(p.over)
+		p.Wait()
+	}()
 	t.Cleanup(func() {
-		if p.ProcessState == nil {
-			p.Process.Kill()
-			p.Wait()
-		}
+		p.Process.Kill()
+		<-p.over
 	})
-	return p
 }
 
 // ends waits for the process and returns its exit code.
 func (p *process) ends(t *testing.T) int {
 	t.Helper()
-	p.Wait()
+	<-p.over
 	return p.ProcessState.ExitCode()
+}
+
+// endsWithin reports whether the process ends within a time.
+func (p *process) endsWithin(most time.Duration) bool {
+	select {
+	case <-p.over:
+	case <-time.After(most):
+	}
+	return p.ended()
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.over:
+		return true
+	default:
+		return false
+	}
 }
 
 // until waits until ok; the process must not end before.

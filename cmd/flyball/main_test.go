@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"flyball": main, "starved": starved})
+	testscript.Main(m, map[string]func(){"flyball": main, "starved": starved, "doomed": doomed})
 }
 
 var hoard []byte

@@ -45,8 +45,8 @@ func decided(t *testing.T, log string) (all []float64) {
 // While it is dead they mail on with the C that they have, and it goes on with the C that it had ([0063], [0064]).
 func TestOneGovernorOfASite(t *testing.T) {
 	const recipients = 300
-	ledger, at := takesMail(t, 100*time.Millisecond)
-	file, list := siteOf(t, at, recipients)
+	f := newSite(t, recipients, 100*time.Millisecond, 20*time.Second)
+	ledger, file := f.ledger, f.file
 	edit(t, filepath.Join(filepath.Dir(file), "scenario.toml"), "name = \"two\"\n",
 		"name = \"two\"\nhorizon = \"1h\"\n", "law = \"hold\"\nstart = 10\n", `law = "patent-damped"
 scope = "cluster"
@@ -60,8 +60,8 @@ interval = "1s"
 		t.Fatalf("got %d: %s, want a governor to be missed", p.ProcessState.ExitCode(), p.text())
 	}
 	edit(t, file, "[[station]]\nrole = \"a\"\n", "[[station]]\nrole = \"governor\"\n\n[[station]]\nrole = \"a\"\n")
-	for _, args := range [][]string{{"keys", file}, {"submit", file, "--list", list}} {
-		if p := begin(t, append([]string{"serve"}, args...)...); p.ends(t) != 0 {
+	for _, args := range [][]string{{"serve", "keys", file}, f.submit} {
+		if p := begin(t, args...); p.ends(t) != 0 {
 			t.Fatal(p.text())
 		}
 	}
@@ -72,7 +72,7 @@ interval = "1s"
 	first := govern()
 	first.until(t, "C has risen", func() bool { return ledger.atOnce() > 2 })
 	first.Process.Kill()
-	first.Wait()
+	first.ends(t)
 	before := decided(t, first.text())
 	mailed := ledger.all()
 	second := govern()

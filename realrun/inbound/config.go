@@ -44,6 +44,7 @@ type Config struct {
 
 	Now  func() time.Time // nil: the clock
 	Tell func(Event)      // what has happened, when it is on the disk, in order; may be nil
+	Warn func(error)      // why a message could not be kept, and was refused; may be nil
 }
 
 // Job is a mailing whose returned mail is taken.

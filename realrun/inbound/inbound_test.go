@@ -305,6 +305,32 @@ func TestBrokenDisk(t *testing.T) {
 	}
 }
 
+// A message for which the disk has no room is refused, and taken when there is room: the server goes on.
+func TestFullDisk(t *testing.T) {
+	cfg := config(t)
+	warned := 0
+	cfg.Warn = func(error) { warned++ }
+	s, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	p, _ := s.store.jobs.path(to(7, 0), time.Now())
+	day := filepath.Join(cfg.Dir, "mail", s.store.clock().UTC().Format(time.DateOnly))
+	if err := os.WriteFile(day, nil, 0o600); err != nil { // in place of the folder: no file can be in it
+		t.Fatal(err)
+	}
+	if err := s.store.take([]path{p}, bounce(1, unknown)); err == nil || warned != 1 {
+		t.Errorf("got %v and %d warnings, want a message refused and a warning", err, warned)
+	}
+	if err := os.Remove(day); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.take([]path{p}, bounce(1, unknown)); err != nil || s.failed() != nil {
+		t.Errorf("got %v, and %v as the end of the server, want the message taken", err, s.failed())
+	}
+}
+
 // pipes is a listener whose connections are in memory.
 type pipes chan net.Conn
 

@@ -19,6 +19,7 @@ import (
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/mail"
+	"flyball/internal/points"
 	"flyball/internal/returned"
 	"flyball/internal/vt"
 )
@@ -197,12 +198,17 @@ func (s *store) take(paths []path, raw []byte) error {
 		file = known
 	}
 	whole := filepath.Join(s.cfg.Dir, file)
-	if err := durable.Files(filepath.Dir(whole)).Make(); err != nil {
-		return s.fail(err)
+	err := durable.Files(filepath.Dir(whole)).Make()
+	if err == nil {
+		err = durable.Write(whole, envelope(paths, raw))
 	}
-	if err := durable.Write(whole, envelope(paths, raw)); err != nil {
-		return s.fail(err)
+	if err != nil { // nothing rests on the file yet: a full disk may have room for the next one
+		if s.cfg.Warn != nil {
+			s.cfg.Warn(err)
+		}
+		return err
 	}
+	points.Reached("kept")
 	return s.record(paths, raw, file, at)
 }
 
@@ -264,10 +270,12 @@ func (s *store) record(paths []path, raw []byte, file string, at time.Time) erro
 		if err != nil {
 			return s.fail(err)
 		}
+		points.Reached("written")
 	}
 	if err := s.log.Sync(); err != nil {
 		return s.fail(err)
 	}
+	points.Reached("durable")
 	s.send()
 	for _, e := range told {
 		if s.cfg.Tell != nil {

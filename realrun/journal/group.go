@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"flyball/engine"
+	"flyball/internal/points"
 	"flyball/internal/vt"
 )
 
@@ -76,8 +77,11 @@ func (g *Group) Write() (record uint64, err error) {
 		return 0, nil
 	}
 	record, err = g.journal.Write(g.fresh)
-	if err == nil && g.open {
-		g.wanted, g.since = record, time.Now()
+	if err == nil {
+		points.Reached("written")
+		if g.open {
+			g.wanted, g.since = record, time.Now()
+		}
 	}
 	g.fresh, g.open = g.fresh[:0], false
 	return record, err
@@ -114,6 +118,7 @@ func (g *Group) Take(s Synced) error {
 	g.syncing = false
 	if s.err == nil {
 		g.durable = s.record
+		points.Reached("durable")
 	}
 	return s.err
 }

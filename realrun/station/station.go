@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"flyball/engine"
+	"flyball/internal/points"
 	"flyball/internal/vt"
 	"flyball/realrun/journal"
 )
@@ -225,6 +226,7 @@ func (s *Station) let() {
 		s.held = s.held[1:]
 		for _, m := range h.send {
 			s.cfg.Carrier.Send(m)
+			points.Reached("sent")
 		}
 		if h.done != nil {
 			h.done <- nil

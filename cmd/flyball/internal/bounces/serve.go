@@ -35,6 +35,7 @@ type Serve struct {
 
 	Begun func(addr string)   // called when it listens; may be nil
 	Tell  func(inbound.Event) // called with what happens, one call at a time; may be nil
+	Warn  func(error)         // called with the reason when a message is not kept, and is refused; may be nil
 }
 
 // Do serves until ctx ends or the disk fails.
@@ -54,7 +55,8 @@ func (q *Serve) Do(ctx context.Context) error {
 	}
 	cfg := inbound.Default(q.State)
 	cfg.Domain, cfg.Hard, cfg.Soft, cfg.Pause = q.Domain, q.Hard, q.Soft, q.Pause
-	cfg.Forget, cfg.Keep, cfg.Tell = time.Duration(q.Forget), time.Duration(q.Keep), q.Tell
+	cfg.Forget, cfg.Keep = time.Duration(q.Forget), time.Duration(q.Keep)
+	cfg.Tell, cfg.Warn = q.Tell, q.Warn
 	for _, dir := range q.Mailings {
 		date, key, err := kept.ReturnPaths(dir)
 		if err != nil {

@@ -52,7 +52,7 @@ func (p *play) books() (*Books, error) {
 	b.Delivered, b.Failed, b.Suppressed = a.Count(mail.Done), a.Count(mail.Failed), a.Count(mail.Suppressed)
 	b.Held, b.Ambiguous = a.Count(mail.Held), a.Doubtful()
 	b.Ledger = p.sink.Ledger.Account(a.Status, a.Ambiguous)
-	b.Barred, b.Returned, b.Left = barred, len(p.people.returned), len(p.people.left)
+	b.Barred, b.Returned, b.Left = len(barred), len(p.people.returned), len(p.people.left)
 	for r, at := range p.people.left {
 		if !p.sink.Ledger.Accepted(r) {
 			b.Spared++

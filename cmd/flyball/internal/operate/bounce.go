@@ -100,6 +100,7 @@ disk that fails, 8 an address that is not on loopback.`,
 			q.Tell = func(e inbound.Event) {
 				print("%s %s recipient %d: %s, %s (rule %s)", e.Kind, e.Job, e.Rcpt, e.Effect, e.Reason, e.Rule)
 			}
+			q.Warn = func(err error) { print("refused: %v", err) }
 			return q.Do(stop.Context())
 		},
 	}

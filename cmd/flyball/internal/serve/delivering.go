@@ -12,6 +12,7 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/internal/mail"
+	"flyball/internal/points"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun"
@@ -211,6 +212,7 @@ func (s *delivering) fetch(job engine.Job) {
 	s.work.Go(func() {
 		m, err := s.mailing(ctx, job)
 		if err == nil {
+			points.Reached("fetched")
 			err = s.runner.Do(func(vt.Time) { s.grow(m) })
 		}
 		s.lock.Lock()

@@ -20,6 +20,7 @@ import (
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/mail"
+	"flyball/internal/points"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun/depot"
@@ -282,9 +283,11 @@ func (s *Site) move(ctx context.Context, name string, d *depot.Depot,
 	if err != nil {
 		return err
 	}
+	points.Reached("numbered")
 	if err := submit(ctx, m, p); err != nil {
 		return err
 	}
+	points.Reached("submitted")
 	return remove(dir)
 }
 

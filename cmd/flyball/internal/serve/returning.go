@@ -28,6 +28,7 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 		m.log.Info("returned mail", "what", e.Kind, "job", e.Job, "recipient", e.Rcpt, "effect", e.Effect,
 			"reason", e.Reason)
 	}
+	cfg.Warn = func(err error) { m.log.Warn("returned mail cannot be kept", "why", err) }
 	if s.server, err = inbound.New(cfg); err != nil {
 		return m.unusable(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"flyball/engine/sender"
 	"flyball/internal/durable"
 	"flyball/internal/mail"
+	"flyball/internal/points"
 	"flyball/internal/vt"
 	"flyball/realrun/depot"
 	"flyball/realrun/dial"
@@ -163,6 +164,7 @@ func (s *sending) reports(ctx context.Context) error {
 				s.log.Error("a report cannot be given", "job", sum.Job, "why", err)
 				continue
 			}
+			points.Reached("reported")
 			s.station.Receive(engine.Message{Body: engine.Got{UpTo: uint64(sum.Job)}})
 		}
 	}

@@ -80,7 +80,7 @@ func (s *Site) Status() (*Status, error) {
 		return nil, task.Fail(task.Environment, "the queue of pending messages: %w", err)
 	}
 	out := &Status{Schema: "flyball/site-status", SchemaVersion: format.SchemaVersion, Site: s.Name,
-		Pending: append([]string{}, waiting...), Mailings: []MailingStatus{}, Barred: barred}
+		Pending: append([]string{}, waiting...), Mailings: []MailingStatus{}, Barred: len(barred)}
 	for _, a := range accounts {
 		out.Mailings = append(out.Mailings, a.status())
 	}
@@ -88,26 +88,26 @@ func (s *Site) Status() (*Status, error) {
 	return out, err
 }
 
-// Accounts returns what the journal of the A server has about all mailings, and how many recipients must get nothing
-// any more.
-func (s *Site) Accounts() (all []*Account, barred int, err error) {
+// Accounts returns what the journal of the A server has about all mailings, and the places of the recipients who must
+// get nothing any more.
+func (s *Site) Accounts() (all []*Account, barred map[mail.Recipient]bool, err error) {
 	v, _ := s.Named(site.A)
 	had, err := journal.Read(durable.Files(v.Folder), s.journalID(v))
 	switch {
 	case errors.Is(err, journal.ErrMissing):
-		return nil, 0, nil
+		return nil, nil, nil
 	case errors.Is(err, journal.ErrDamaged), errors.Is(err, journal.ErrOther):
-		return nil, 0, task.Fail(task.Invalid, "%s/%w", v.Folder, err)
+		return nil, nil, task.Fail(task.Invalid, "%s/%w", v.Folder, err)
 	case err != nil:
-		return nil, 0, task.Fail(task.Environment, "%s: %w", v.Name(), err)
+		return nil, nil, task.Fail(task.Environment, "%s: %w", v.Name(), err)
 	}
-	bars := map[mail.Recipient]bool{}
+	barred = map[mail.Recipient]bool{}
 	for _, e := range had.Entries {
 		switch f := e.Fact.(type) {
 		case engine.Barred:
-			bars[f.Rcpt] = true
+			barred[f.Rcpt] = true
 		case engine.Unbarred:
-			delete(bars, f.Rcpt)
+			delete(barred, f.Rcpt)
 		case engine.Submitted:
 			all = append(all, &Account{Submitted: f, Status: make([]mail.Status, f.Recipients),
 				Ambiguous: make([]uint16, f.Recipients)})
@@ -118,7 +118,7 @@ func (s *Site) Accounts() (all []*Account, barred int, err error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b *Account) int { return cmp.Compare(a.Job, b.Job) })
-	return all, len(bars), nil
+	return all, barred, nil
 }
 
 // jobOf returns the mailing that a fact is about.
