@@ -93,8 +93,8 @@ func newSite(t *testing.T, recipients int, takes, patience time.Duration) *fleet
 	}
 	receiver := ""
 	f.ledger, receiver = takesMail(t, takes, at[2], at[3])
-	f.file = write("site.toml", fmt.Sprintf(aSite, receiver, at[0], at[1], max(10, recipients/8), patience, at[0], at[2],
-		at[3]))
+	f.file = write("site.toml", fmt.Sprintf(aSite, receiver, at[0], at[1], max(10, recipients/8), patience, at[0],
+		at[2], at[3]))
 	f.submit = []string{"serve", "submit", f.file, "--list", list, "--letter", letter}
 	return f
 }
@@ -358,7 +358,8 @@ func (l *ledgerOf) taken() map[mail.Recipient]bool {
 // takesMail starts a receiver that answers the final dot after a time, and returns where it listens.
 func takesMail(t *testing.T, takes time.Duration, returns, leave string) (*ledgerOf, string) {
 	t.Helper()
-	l := &ledgerOf{returns: returns, leave: leave, left: math.MaxInt, got: map[mail.Recipient]int{}, did: map[mail.Recipient]bool{}}
+	l := &ledgerOf{returns: returns, leave: leave, left: math.MaxInt, got: map[mail.Recipient]int{},
+		did: map[mail.Recipient]bool{}}
 	at, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
