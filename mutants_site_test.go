@@ -40,6 +40,7 @@ var siteMutants = []mutant{
 		"				if v.Mail != \"\" {\n", "				if v.Mail == \"\" {\n"},
 	{"a hybrid opens before the servers behind it", "cmd/flyball/internal/serve/process.go",
 		"	case site.Hybrid:\n		return 2\n", ""},
+	{"bytes that come again are progress", "realrun/depot/remote.go", "end > furthest {", "end > min(furthest, 0) {"},
 	{"outcomes of another list are counted", "engine/sender/progress.go", "f.Rcpt < j.First || ", ""},
 	{"a server has a reply table like every other", "engine/delivery/reaction.go",
 		"int(v.Row) > len(m.cfg.Replies[v.Dest])", "false"},

@@ -339,6 +339,29 @@ func TestFetchGoesOn(t *testing.T) {
 	}
 }
 
+// A fetch ends with an error if the server cuts each connection and begins each part anew: the bytes that come again
+// and again are no progress.
+func TestFetchGoesNowhere(t *testing.T) {
+	d := open(t)
+	text, digest := content(3, 100_000)
+	put(t, d, 1, text)
+	var sent, asked atomic.Int64
+	r := serve(t, d, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			left := 70_001
+			asked.Add(1)
+			r.Header.Del("Range")
+			h.ServeHTTP(&cutting{w, &left, &sent}, r)
+		})
+	})
+	k := keep(t, t.TempDir(), r, 1<<20, nil)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := k.Fetch(ctx, digest); err == nil || ctx.Err() != nil || asked.Load() > 2*mostFailures {
+		t.Errorf("got %v after %d requests, want an error after at most %d", err, asked.Load(), 2*mostFailures)
+	}
+}
+
 // A part with another content is never used: it is refused in words and fetched again.
 func TestDamaged(t *testing.T) {
 	d := open(t)

@@ -57,7 +57,7 @@ func (r *Remote) connect() *dial.Client {
 	return dial.Servers("the URL of the depot", at).HTTP(r.TLS)
 }
 
-// mostFailures is how many requests in a row may fail without a byte before a fetch does.
+// mostFailures is how many requests in a row may fail without a new byte before a fetch does.
 const mostFailures = 6
 
 // idle is how long a depot may send nothing before the connection is given up.
@@ -68,20 +68,20 @@ type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
 
-// again makes a request until it has been answered to its end, it fails for good, or too many in a row have brought
-// nothing.
-func (r *Remote) again(ctx context.Context, request func() (got int64, err error)) error {
-	failures := 0
+// again makes a request until it has been answered to its end, it fails for good, or too many in a row have not come
+// further than an earlier one: a server that goes on nowhere, and cuts each connection, sends the same bytes for ever.
+func (r *Remote) again(ctx context.Context, request func() (end int64, err error)) error {
+	failures, furthest := 0, int64(0)
 	for {
-		got, err := request()
+		end, err := request()
 		if stop := new(final); err == nil || errors.As(err, stop) {
 			return err
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if failures++; got > 0 {
-			failures = 1
+		if failures++; end > furthest {
+			failures, furthest = 1, end
 		}
 		if failures == mostFailures {
 			return err
@@ -150,7 +150,7 @@ func (r *Remote) get(ctx context.Context, path string) (text []byte, err error) 
 
 // download fetches a part into its file that is not there as a whole, from the end of that file on.
 func (r *Remote) download(ctx context.Context, k *Kept, d Digest) error {
-	return r.again(ctx, func() (got int64, err error) {
+	return r.again(ctx, func() (end int64, err error) {
 		name := d.String() + partial
 		f, from, err := k.files.Append(name)
 		if err != nil {
@@ -181,13 +181,14 @@ func (r *Remote) download(ctx context.Context, k *Kept, d Digest) error {
 		silent := time.AfterFunc(idle, func() { cancel(fmt.Errorf("the depot sent nothing for %v", idle)) })
 		defer silent.Stop()
 		body := &timed{io.LimitReader(a.Body, size-from+1), func() { silent.Reset(idle) }}
-		if got, err = io.Copy(f, body); err != nil {
-			return got, errors.Join(err, context.Cause(ctx))
+		got, err := io.Copy(f, body)
+		if end = from + got; err != nil {
+			return end, errors.Join(err, context.Cause(ctx))
 		}
-		if from+got != size {
-			return got, fmt.Errorf("got %d bytes, want %d", from+got, size)
+		if end != size {
+			return end, fmt.Errorf("got %d bytes, want %d", end, size)
 		}
-		return got, nil
+		return end, nil
 	})
 }
 
