@@ -205,6 +205,8 @@ var liveMutants = []mutant{
 		"if seen.longest <= maxLine {"},
 	{"a line may have a byte more", "realrun/message/message.go", "seen.longest <= maxLine {",
 		"seen.longest <= maxLine+1 {"},
+	{"a header's name ends the list of a signature", "realrun/message/parse.go", "strings.Contains(lower, \";\")",
+		"strings.Contains(lower, \";;\")"},
 	{"no message is signed", "realrun/mailing/mailing.go", "if m.signer != nil {", "if m.signer != nil && m.fills {"},
 	{"a signature has the time of the clock", "realrun/message/dkim.go", "strconv.AppendInt(sig, run.unix, 10)",
 		"strconv.AppendInt(sig, run.unix+1, 10)"},

@@ -232,6 +232,9 @@ func refused(lower string) string {
 	if strings.HasPrefix(lower, "resent-") {
 		return "may not be written by an author, want it left out"
 	}
+	if strings.Contains(lower, ";") {
+		return "has a semicolon in its name, which no signature can list (RFC 6376 3.5), want another name"
+	}
 	return ""
 }
 
