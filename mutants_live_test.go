@@ -7,6 +7,8 @@ var liveMutants = []mutant{
 	{"a run returns whenever a guard fails", "cmd/flyball/internal/live/fallback.go",
 		"	case f.over() || f.before == \"\"",
 		"	case f.before == \"\""},
+	{"attempts go on after a guard has failed", "cmd/flyball/internal/live/fallback.go", "	if wait != nil {",
+		"	if false && wait != nil {"},
 	{"the first server that returns opens the way for all", "cmd/flyball/internal/live/fallback.go",
 		"	if f.stuck || !f.over() {", "	if f.stuck {"},
 	{"a mailing forgets that it has returned", "cmd/flyball/internal/live/fallback.go",

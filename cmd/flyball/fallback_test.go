@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,80 @@ breakers = { %s, after = 1 }
 				t.Errorf("the mailing goes on with exit code %d: %s%s", code, out, errout)
 			}
 		})
+	}
+}
+
+// A guard that fails on one of two servers stops the attempts of both until the interval of each has ended: only what
+// was under way then comes. Each returns, and the rest of the mailing comes with the record before, on both.
+func TestGuardsOfTwoServers(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, most := range []float64{9, 50} {
+		s := scenarios.Default()
+		s.Governor.Law, s.Governor.Start, s.Governor.Interval, s.Governor.Max = "hold", 1, 2*vt.Second, most
+		if _, err := promotion.Add(in("p.jsonl"), "", promotion.Record{By: "ann", Shown: promotion.Shown{
+			Scenario: "quickstart", Replications: 10}, Parameters: string(s.Parameters().TOML())}, time.Now,
+			time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, at := receive(t, "127.0.0.1")
+	_, port, _ := strings.Cut(at, ":")
+	people := "email\n"
+	for i := range 30 {
+		people += fmt.Sprintf("p%d@partner.org\n", i)
+	}
+	for name, text := range map[string]string{
+		"allow.toml": fmt.Sprintf(`schema_version = 1
+sender = "sender.com"
+allow = [{ networks = ["127.0.0.1"], ports = [%s], domains = ["partner.org"] }]
+caps = { per_day = 100, per_second = 100 }
+breakers = { bounces = 0.3, after = 1 }
+`, port),
+		"live.toml": strings.ReplaceAll(oneDestination, "example.com", "partner.org") +
+			"[[server]]\nname = \"b1\"\n[[server]]\nname = \"b2\"\n",
+		"people.csv": people,
+		"letter.txt": "From: news@sender.com\nSubject: Hello\n\nHello.\n",
+	} {
+		if err := os.WriteFile(in(name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got.wait = 20 * time.Millisecond
+	got.refuseFirst.Store(1)
+	code, out, errout := invoke(t, "realrun", "-q", in("live.toml"), "--allow", in("allow.toml"), "--promotion",
+		in("p.jsonl"), "--list", in("people.csv"), "--count", "30", "--receiver", at, "--template", in("letter.txt"),
+		"--out", in("out"), "--state", in("state"))
+	words := "Parameters at the end: promotion 1 of " + in("p.jsonl") + " by ann, returned to from promotion 2 of " +
+		in("p.jsonl") + " by ann: refused for safety: breakers.bounces: got 1 of the last "
+	if code != 0 || !strings.Contains(out, words) || got.got.Load() != 29 {
+		t.Fatalf("exit code %d, %d messages, want 0 and 29: %s%s\nwant %s", code, got.got.Load(), out, errout, words)
+	}
+	raw, err := os.ReadFile(in("out/recipients.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := strings.Split(strings.TrimSpace(string(raw)), "\n")[1:]
+	ended := func(row string) (at float64) {
+		fmt.Sscan(row[strings.LastIndex(row, ",")+1:], &at)
+		return at
+	}
+	failed := slices.IndexFunc(rows, func(row string) bool { return strings.Contains(row, ",failed,") })
+	tripped, between, after := ended(rows[failed]), 0, map[string]int{}
+	if tripped > 1.5 {
+		t.Skipf("the machine is too slow to tell: the guard failed after %g s of an interval of 2 s", tripped)
+	}
+	for _, row := range rows {
+		switch at := ended(row); {
+		case at >= 2:
+			after[strings.Split(row, ",")[2]]++
+		case at > tripped:
+			between++
+		}
+	}
+	if between > 2 || after["b1"] == 0 || after["b2"] == 0 {
+		t.Errorf("%d messages came between the guard's failure at %g s and the end of the intervals, %v after, want at "+
+			"most those under way, and some by each server:\n%s", between, tripped, after, raw)
 	}
 }
 
