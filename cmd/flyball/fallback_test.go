@@ -177,8 +177,8 @@ breakers = { bounces = 0.3, after = 1 }
 		}
 	}
 	if between > 2 || after["b1"] == 0 || after["b2"] == 0 {
-		t.Errorf("%d messages came between the guard's failure at %g s and the end of the intervals, %v after, want at "+
-			"most those under way, and some by each server:\n%s", between, tripped, after, raw)
+		t.Errorf("%d messages came between the guard's failure at %g s and the end of the intervals, %v after, want "+
+			"those under way at most, and some by each server:\n%s", between, tripped, after, raw)
 	}
 }
 
