@@ -39,7 +39,7 @@ var siteMutants = []mutant{
 	{"a hybrid hands requests by mail to nothing", "cmd/flyball/internal/serve/hybrid.go",
 		"				if v.Mail != \"\" {\n", "				if v.Mail == \"\" {\n"},
 	{"a hybrid opens before the servers behind it", "cmd/flyball/internal/serve/process.go",
-		"	case site.Hybrid:\n		return 2\n", ""},
+		"	case site.Hybrid:\n		return 3\n", ""},
 	{"bytes that come again are progress", "realrun/depot/remote.go", "end > furthest {", "end > min(furthest, 0) {"},
 	{"outcomes of another list are counted", "engine/sender/progress.go", "f.Rcpt < j.First || ", ""},
 	{"a server has a reply table like every other", "engine/delivery/reaction.go",

@@ -85,8 +85,8 @@ func (Station) KeyDoc(key string) (doc, source string) {
 	case "role":
 		return "a sends mailings, b delivers, c takes returned mail, d takes requests, response counts who " +
 			"opens messages and follows links, hybrid stands before c, d and response at a customer's " +
-			"site, governor governs all servers of a scenario with one governor, broker carries messages " +
-			"between processes", ""
+			"site, storage keeps lists and who gets no mail, governor governs all servers of a scenario " +
+			"with one governor, broker carries messages between processes", ""
 	case "number":
 		return "of role \"b\": which [[server]] of the scenario it is, from 1 on; of \"response\" and \"hybrid\", " +
 			"if there are several: which one it is", ""
@@ -94,11 +94,15 @@ func (Station) KeyDoc(key string) (doc, source string) {
 		return "folder of its journal, which one process at a time may use", ""
 	case "listen":
 		return "IP:PORT: role \"c\" takes returned mail there, \"d\" shows its pages, \"response\" takes opens " +
-			"and clicks, \"hybrid\" all that is of the web, \"broker\" takes the stations' connections", ""
+			"and clicks, \"hybrid\" all that is of the web, \"storage\" serves lists, \"broker\" takes the " +
+			"stations' connections", ""
 	case "mail":
 		return "IP:PORT at which role \"d\" takes requests by mail, and \"hybrid\" these and returned mail", ""
 	case "domain":
 		return "mail domain of the return paths of role \"c\" and of the requests by mail of role \"d\"", ""
+	case "store":
+		return "of role \"storage\": its database, sqlite:FILE, which is made if it is not there, or " +
+			"postgres://USER@HOST:PORT/DATABASE; a file is seen from the folder of the site file", ""
 	case "hard":
 		return "of role \"c\": number of returned mails that say that an address is dead after which the " +
 			"recipient gets nothing any more; 0: 2", ""

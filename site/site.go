@@ -85,21 +85,24 @@ type Sending struct {
 // Station is one server of the site.
 type Station struct {
 	// a sends mailings, b delivers, c takes returned mail, d takes requests, response counts who opens messages and
-	// follows links, hybrid stands before c, d and response at a customer's site, governor governs all servers of a
-	// scenario with one governor, broker carries messages between processes
-	Role string `toml:"role" required:"true" oneof:"a b c d response hybrid governor broker"`
+	// follows links, hybrid stands before c, d and response at a customer's site, storage keeps lists and who gets no
+	// mail, governor governs all servers of a scenario with one governor, broker carries messages between processes
+	Role string `toml:"role" required:"true" oneof:"a b c d response hybrid storage governor broker"`
 	// of role "b": which [[server]] of the scenario it is, from 1 on; of "response" and "hybrid", if there are several:
 	// which one it is
 	Number int `toml:"number" range:"1..10000"`
 	// folder of its journal, which one process at a time may use
 	Folder string `toml:"folder"`
 	// IP:PORT: role "c" takes returned mail there, "d" shows its pages, "response" takes opens and clicks, "hybrid" all
-	// that is of the web, "broker" takes the stations' connections
+	// that is of the web, "storage" serves lists, "broker" takes the stations' connections
 	Listen string `toml:"listen"`
 	// IP:PORT at which role "d" takes requests by mail, and "hybrid" these and returned mail
 	Mail string `toml:"mail"`
 	// mail domain of the return paths of role "c" and of the requests by mail of role "d"
 	Domain string `toml:"domain"`
+	// of role "storage": its database, sqlite:FILE, which is made if it is not there, or
+	// postgres://USER@HOST:PORT/DATABASE; a file is seen from the folder of the site file
+	Store string `toml:"store"`
 	// of role "c": number of returned mails that say that an address is dead after which the recipient gets nothing
 	// any more; 0: 2
 	Hard int `toml:"hard" range:"1..1000"`
@@ -113,6 +116,7 @@ const (
 	D        = "d"
 	Response = "response"
 	Hybrid   = "hybrid"
+	Storage  = "storage"
 	Governor = "governor"
 	Broker   = "broker"
 )
@@ -149,8 +153,19 @@ func (s Station) Address() (engine.Address, bool) {
 	return engine.Address{}, false
 }
 
-// Fetches reports whether the station fetches mailings, or their keys, from the depot.
-func (s Station) Fetches() bool { return slices.Contains([]string{B, C, D, Response}, s.Role) }
+// Clients returns the stations that have something from the depot, or from the storage server.
+func (c *Config) Clients() (all []Station) {
+	roles := []string{B, C, D, Response}
+	if _, is := c.Named(Storage); is {
+		roles = append(roles, A, Storage)
+	}
+	for _, s := range c.Stations {
+		if slices.Contains(roles, s.Role) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
 
 // Format is the format of site files.
 var Format = tomlfile.New[Config]("sending.patience")
@@ -175,6 +190,9 @@ func Default() *Config {
 	return &c
 }
 
+// sqlite begins the place of a store in a file.
+const sqlite = "sqlite:"
+
 // Settle gives every station a name and a folder, and lets all paths begin at dir.
 func (c *Config) Settle(dir string) {
 	from := func(path *string) {
@@ -188,6 +206,10 @@ func (c *Config) Settle(dir string) {
 			s.Folder = filepath.Join(c.Folder, s.Name())
 		}
 		from(&s.Folder)
+		if file, is := strings.CutPrefix(s.Store, sqlite); is {
+			from(&file)
+			s.Store = sqlite + file
+		}
 	}
 	for _, path := range []*string{&c.Folder, &c.Bus.CA, &c.Bus.Cert, &c.Bus.Key, &c.Keys,
 		&c.Sending.Reports} {
@@ -228,10 +250,12 @@ var uses = []struct {
 	roles []string
 }{
 	{"number", func(s *Station) bool { return s.Number != 0 }, numbered},
-	{"folder", func(s *Station) bool { return s.Folder != "" }, []string{A, B, C, D, Response, Governor, Broker}},
-	{"listen", func(s *Station) bool { return s.Listen != "" }, []string{C, D, Response, Hybrid, Broker}},
+	{"folder", func(s *Station) bool { return s.Folder != "" }, []string{A, B, C, D, Response, Storage, Governor,
+		Broker}},
+	{"listen", func(s *Station) bool { return s.Listen != "" }, []string{C, D, Response, Hybrid, Storage, Broker}},
 	{"mail", func(s *Station) bool { return s.Mail != "" }, []string{D, Hybrid}},
 	{"domain", func(s *Station) bool { return s.Domain != "" }, []string{C, D}},
+	{"store", func(s *Station) bool { return s.Store != "" }, []string{Storage}},
 	{"hard", func(s *Station) bool { return s.Hard != 0 }, []string{C}},
 }
 
@@ -323,7 +347,7 @@ func (s *Station) check(l *conf.List, at string) {
 	for _, u := range uses {
 		uses := slices.Contains(u.roles, s.Role)
 		l.Check(uses || !u.of(s), at+"."+u.key, "got a value, want none: role %q has no use for it", s.Role)
-		if uses && (u.key == "listen" || u.key == "number" && s.Role == B) {
+		if uses && (u.key == "listen" || u.key == "store" || u.key == "number" && s.Role == B) {
 			l.Check(u.of(s), at+"."+u.key, "missing, want one for role %q", s.Role)
 		}
 	}

@@ -82,6 +82,11 @@ role = "hybrid"
 number = 2
 listen = "127.0.0.1:8082"
 mail = "127.0.0.1:2528"
+
+[[station]]
+role = "storage"
+listen = "127.0.0.1:8500"
+store = "sqlite:lists.db"
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -90,8 +95,11 @@ mail = "127.0.0.1:2528"
 	for _, s := range more.Stations[5:] {
 		got = append(got, s.Name()+" "+filepath.ToSlash(s.Folder))
 	}
-	if all := strings.Join(got, ", "); all != "response etc/state/response, hybrid2 " {
+	if all := strings.Join(got, ", "); all != "response etc/state/response, hybrid2 , storage etc/state/storage" {
 		t.Errorf("got %s, want a folder for what keeps something alone", all)
+	}
+	if s, ok := more.Named(Storage); !ok || filepath.ToSlash(s.Store) != "sqlite:etc/lists.db" {
+		t.Errorf("got %+v, %v", s, ok)
 	}
 	if s, ok := c.Named("b2"); !ok || s.Number != 2 {
 		t.Errorf("got %+v, %v", s, ok)
@@ -113,7 +121,7 @@ func TestBadSites(t *testing.T) {
 		{`patience = "1m"`, `patience = 60`, `sending.patience: "60" has no unit`},
 		{`patience = "1m"`, `patience = "4s"`, `sending.patience: got 4s, want more than the lease of 5s`},
 		{`patience = "1m"`, `lease = "500ms"`, `sending.lease: got 500ms, want more than the check of 1s`},
-		{`role = "a"`, `role = "e"`, `want one of a, b, c, d, response, hybrid, governor, broker`},
+		{`role = "a"`, `role = "e"`, `want one of a, b, c, d, response, hybrid, storage, governor, broker`},
 		{`role = "a"`, ``, `station[0].role: missing`},
 		{`role = "a"`, `role = "c"` + "\nlisten = \"127.0.0.1:1\"", `got a second c, want one`},
 		{`role = "a"`, `role = "d"` + "\nlisten = \"127.0.0.1:1\"", `got no station a, want one`},
@@ -137,6 +145,8 @@ func TestBadSites(t *testing.T) {
 		}
 	}
 	for _, v := range []struct{ more, want string }{
+		{"role = 'storage'\nlisten = '127.0.0.1:1'", `station[5].store: missing, want one for role "storage"`},
+		{"role = 'response'\nstore = 'sqlite:x'", `station[5].store: got a value, want none`},
 		{"role = 'response'", `station[5].listen: missing, want one for role "response"`},
 		{"role = 'response'\nlisten = '127.0.0.1:1'\nmail = '127.0.0.1:2'", `station[5].mail: got a value, want none`},
 		{"role = 'response'\nlisten = '127.0.0.1:1'\n[[station]]\nrole = 'response'\nlisten = '127.0.0.1:2'",

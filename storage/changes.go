@@ -26,6 +26,9 @@ type Change struct {
 	// Mailing and Place name a recipient in the history instead of To: a person of the list that the mailing was for.
 	Mailing string
 	Place   uint32
+	// MayLack lets the change have no effect if the history lacks the recipient: every recipient was recorded before,
+	// so that the person was forgotten since
+	MayLack bool
 
 	Why  Reason // of one that ends the mail
 	Join bool   // the person asked for mail again, which lifts what the person has asked for before
@@ -107,6 +110,9 @@ func taken(ctx context.Context, from querier, source string) (upTo uint64, err e
 // takeOne makes a change, and returns 1 if it changes anything.
 func (s *Store) takeOne(ctx context.Context, tx *sql.Tx, c Change) (int64, error) {
 	person, of, err := s.who(ctx, tx, c)
+	if c.MayLack && errors.Is(err, ErrAbsent) {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}

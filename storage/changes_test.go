@@ -208,7 +208,9 @@ func TestChangesByPlace(t *testing.T) {
 		if _, err := s.Take(t.Context(), "d1", 1, []Change{of(0, Asked), of(2, Asked)}); !errors.Is(err, ErrAbsent) {
 			t.Errorf("got %v, want ErrAbsent", err)
 		}
-		if _, err := s.Take(t.Context(), "d1", 1, []Change{of(0, Asked), of(1, Dead)}); err != nil {
+		forgotten := of(2, Asked)
+		forgotten.MayLack = true
+		if _, err := s.Take(t.Context(), "d1", 1, []Change{forgotten, of(0, Asked), of(1, Dead)}); err != nil {
 			t.Fatal(err)
 		}
 		got := ""

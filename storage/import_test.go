@@ -199,6 +199,42 @@ func TestDigestIsChecked(t *testing.T) {
 	})
 }
 
+// A text can be read from any place on, and found by its digest as long as a list has it.
+func TestTextFromAnyPlace(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		l, _, _, err := imported(s, people, Import{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := export(t, s, "people")
+		text, err := s.OpenDigest(t.Context(), "read", l.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, from := range []int{5, 0, len(whole) - 1, len(whole), 20} {
+			at, err := text.Seek(int64(from), io.SeekStart)
+			rest, err2 := io.ReadAll(text)
+			if string(rest) != whole[from:] || at != int64(from) || err != nil || err2 != nil {
+				t.Errorf("from %d: got %q at %d, %v, %v", from, rest, at, err, err2)
+			}
+		}
+		if end, err := text.Seek(0, io.SeekEnd); end != int64(len(whole)) || err != nil {
+			t.Errorf("got the end %d, %v, want %d", end, err, len(whole))
+		}
+		if _, err := text.Seek(-1, io.SeekStart); err == nil {
+			t.Error("got a place before the beginning")
+		}
+		text.Close()
+		if _, err := s.Forget(t.Context(), address(t, "ann@x.example")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.OpenDigest(t.Context(), "read", l.Digest); !errors.Is(err, ErrAbsent) {
+			t.Errorf("got %v for the text with a forgotten person, want ErrAbsent", err)
+		}
+	})
+}
+
 // Whatever fields a list has, its text is read as the same fields, and written as the same bytes again.
 func TestNormalForm(t *testing.T) {
 	s := open(t, Place{File: filepath.Join(t.TempDir(), "store.db")})

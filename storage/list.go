@@ -75,7 +75,9 @@ type Text struct {
 	sum   hash.Hash
 	chunk int64  // number of the last one that was read
 	rest  []byte // of the chunk
-	at    int64
+	at    int64  // where rest begins
+	want  int64  // where the next Read begins, not before at
+	size  int64
 	err   error // of the last read
 }
 
@@ -105,7 +107,33 @@ func (s *Store) Open(ctx context.Context, what, name string) (*Text, error) {
 	}
 	t := &Text{List: l, ctx: ctx, tx: tx}
 	t.rewind()
+	if err := tx.QueryRowContext(ctx, `select coalesce(sum(length(body)), 0) from chunk where list = $1`, l.id).Scan(
+		&t.size); err != nil {
+		tx.Rollback()
+		return nil, err
+	}
+	t.size += int64(len(l.header))
 	return t, nil
+}
+
+// OpenDigest opens the text with a digest as Open does. The error wraps ErrAbsent if no list has this text, or not any
+// more.
+func (s *Store) OpenDigest(ctx context.Context, what, digest string) (*Text, error) {
+	var name string
+	err := s.db.QueryRowContext(ctx, `select name from list where digest = $1 and complete = 1 order by name limit 1`,
+		digest).Scan(&name)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("a list with digest %.16s is %w", digest, ErrAbsent)
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.Open(ctx, what, name)
+	if err == nil && t.Digest != digest {
+		t.Close()
+		return nil, fmt.Errorf("a list with digest %.16s is %w", digest, ErrAbsent)
+	}
+	return t, err
 }
 
 func (s *Store) absent(ctx context.Context, name string) error {
@@ -116,17 +144,21 @@ func (s *Store) absent(ctx context.Context, name string) error {
 }
 
 func (t *Text) rewind() {
-	t.sum, t.chunk, t.rest, t.at, t.err = sha256.New(), -1, t.header, 0, nil
+	t.sum, t.chunk, t.rest, t.at, t.want, t.err = sha256.New(), -1, t.header, 0, 0, nil
 	t.sum.Write(t.header)
 }
 
 // Read implements io.Reader.
 func (t *Text) Read(p []byte) (int, error) {
-	for len(t.rest) == 0 && t.err == nil {
-		t.err = t.next()
+	for (len(t.rest) == 0 || t.at < t.want) && t.err == nil {
+		n := min(int64(len(t.rest)), t.want-t.at)
+		if t.rest, t.at = t.rest[n:], t.at+n; len(t.rest) == 0 {
+			t.err = t.next()
+		}
 	}
 	n := copy(p, t.rest)
 	t.rest, t.at = t.rest[n:], t.at+int64(n)
+	t.want = max(t.want, t.at)
 	if n == 0 && len(p) > 0 {
 		return 0, t.err
 	}
@@ -149,16 +181,22 @@ func (t *Text) next() error {
 
 func digestOf(sum hash.Hash) string { return fmt.Sprintf("%x", sum.Sum(nil)) }
 
-// Seek implements io.Seeker for the beginning and the current place.
+// Seek implements io.Seeker. What lies before the place is read all the same, since the digest is of the whole text.
 func (t *Text) Seek(offset int64, whence int) (int64, error) {
-	switch {
-	case whence == io.SeekCurrent && offset == 0:
-	case whence == io.SeekStart && offset == 0:
-		t.rewind()
-	default:
-		return 0, errors.New("want the beginning of the list")
+	switch whence {
+	case io.SeekCurrent:
+		offset += t.want
+	case io.SeekEnd:
+		offset += t.size
 	}
-	return t.at, nil
+	if offset < 0 {
+		return 0, errors.New("got a place before the beginning of the list")
+	}
+	if offset < t.at {
+		t.rewind()
+	}
+	t.want = offset
+	return offset, nil
 }
 
 // Close ends the reading.

@@ -72,12 +72,23 @@ type Suppressed struct {
 	people  map[Person]struct{}
 	domains map[string]struct{}
 	list    string              // whose own entries count too; empty: no list's
-	own     map[Person]struct{} // who gets no mail of the list
+	all     bool                // own has the entries of all lists
+	own     map[ofList]struct{} // who gets no mail of a list
 	last    int64               // number of the last entry
 }
 
+// ofList is a person who gets no mail of a list.
+type ofList struct {
+	who  Person
+	list string
+}
+
 // Has reports whether a must not be mailed.
-func (v *Suppressed) Has(a mail.Address) bool {
+func (v *Suppressed) Has(a mail.Address) bool { return v.HasIn(v.list, a) }
+
+// HasIn reports whether a must get no mail of a list; of no list if it is empty. Unless v has the entries of all lists,
+// it must be the list of v.
+func (v *Suppressed) HasIn(list string, a mail.Address) bool {
 	v.lock.RLock()
 	defer v.lock.RUnlock()
 	if len(v.domains) > 0 {
@@ -92,7 +103,7 @@ func (v *Suppressed) Has(a mail.Address) bool {
 	if _, ok := v.people[who]; ok {
 		return true
 	}
-	_, ok := v.own[who]
+	_, ok := v.own[ofList{who, list}]
 	return ok
 }
 
@@ -121,7 +132,83 @@ const (
 
 func (s *Store) newSuppressed() *Suppressed {
 	return &Suppressed{hash: s.hash, people: map[Person]struct{}{}, domains: map[string]struct{}{},
-		own: map[Person]struct{}{}}
+		own: map[ofList]struct{}{}}
+}
+
+// Entries are entries of a store's suppression, as another process may have them: keyed hashes, and their key.
+type Entries struct {
+	Key  []byte  `json:"key"`
+	All  []Entry `json:"entries"` // in the order of their numbers
+	More bool    `json:"more,omitempty"`
+}
+
+// Entry is a person or a domain that gets no mail, or did once.
+type Entry struct {
+	Number int64  `json:"number"`
+	Entry  []byte `json:"entry"`
+	State  int    `json:"state"`
+}
+
+// Entries returns the entries after a number, at most a bounded number of them.
+func (s *Store) Entries(ctx context.Context, after int64) (Entries, error) {
+	all, err := s.entries(ctx, s.db, after, all)
+	return Entries{Key: s.hash[:], All: all, More: len(all) == perUpdate}, err
+}
+
+func (s *Store) entries(ctx context.Context, from querier, after int64, condition string) (fresh []Entry, err error) {
+	err = each(ctx, from, func(scan func(...any) error) error {
+		var c Entry
+		err := scan(&c.Number, &c.Entry, &c.State)
+		fresh = append(fresh, c)
+		return err
+	}, `select number, entry, forgotten from suppression where number > $1 `+condition+` order by number
+		limit $2`, after, perUpdate)
+	return fresh, err
+}
+
+// NewSuppressed returns a set without entries that is fed by Take, for the lists of a store that another process has.
+func NewSuppressed() *Suppressed {
+	v := (&Store{}).newSuppressed()
+	v.all = true
+	return v
+}
+
+// Last returns the number of the last entry that the set has.
+func (v *Suppressed) Last() int64 {
+	v.lock.RLock()
+	defer v.lock.RUnlock()
+	return v.last
+}
+
+// Take takes entries, those after Last. The error wraps ErrDamaged for what is none, or has another key.
+func (v *Suppressed) Take(all Entries) error {
+	if len(all.Key) != len(hasher{}) {
+		return fmt.Errorf("%w: got a key of %d bytes, want %d", ErrDamaged, len(all.Key), len(hasher{}))
+	}
+	key := (*hasher)(all.Key)
+	v.lock.Lock()
+	if v.hash == nil {
+		v.hash = key
+	}
+	same := *v.hash == *key
+	v.lock.Unlock()
+	if !same {
+		return fmt.Errorf("%w: got entries under another key: it is not the store of before", ErrDamaged)
+	}
+	return v.add(all.All)
+}
+
+func (v *Suppressed) add(fresh []Entry) (err error) {
+	v.lock.Lock()
+	defer v.lock.Unlock()
+	for _, c := range fresh {
+		if !v.take(c.Entry, c.State) {
+			err = fmt.Errorf("%w: got suppression entry %d of %d bytes, want a person or a domain", ErrDamaged,
+				c.Number, len(c.Entry))
+		}
+		v.last = max(v.last, c.Number)
+	}
+	return err
 }
 
 // perUpdate bounds the entries that are read at once.
@@ -130,31 +217,10 @@ const perUpdate = 10_000
 // update takes the entries with a condition that the store has changed since v was updated.
 func (s *Store) update(ctx context.Context, from querier, v *Suppressed, condition string) error {
 	for {
-		type change struct {
-			entry []byte
-			state int
+		fresh, err := s.entries(ctx, from, v.last, condition)
+		if err == nil {
+			err = v.add(fresh)
 		}
-		var fresh []change
-		last := v.last
-		err := each(ctx, from, func(scan func(...any) error) error {
-			var c change
-			err := scan(&last, &c.entry, &c.state)
-			fresh = append(fresh, c)
-			return err
-		}, `select number, entry, forgotten from suppression where number > $1 `+condition+` order by number
-			limit $2`, last, perUpdate)
-		if err != nil {
-			return err
-		}
-		v.lock.Lock()
-		for _, c := range fresh {
-			if !v.take(c.entry, c.state) {
-				err = fmt.Errorf("%w: got suppression entry %d of %d bytes, want a person or a domain", ErrDamaged,
-					last, len(c.entry))
-			}
-		}
-		v.last = last
-		v.lock.Unlock()
 		if err != nil || len(fresh) < perUpdate {
 			return err
 		}
@@ -164,26 +230,27 @@ func (s *Store) update(ctx context.Context, from querier, v *Suppressed, conditi
 // take takes the state of an entry, and reports whether the entry is one.
 func (v *Suppressed) take(entry []byte, state int) bool {
 	if domain, is := strings.CutPrefix(string(entry), "d"); is {
-		if v.domains[domain] = struct{}{}; state == lifted {
-			delete(v.domains, domain)
-		}
+		set(v.domains, domain, state)
 		return true
 	}
 	end := 1 + len(Person{})
-	of := v.people
-	switch {
-	case len(entry) < end || entry[0] == 'p' && len(entry) > end || entry[0] != 'p' && entry[0] != 'l':
+	if len(entry) < end || entry[0] == 'p' && len(entry) > end || entry[0] != 'p' && entry[0] != 'l' {
 		return false
-	case entry[0] == 'l' && string(entry[end:]) != v.list:
-		return true // of another list
-	case entry[0] == 'l':
-		of = v.own
 	}
 	who := Person(entry[1:end])
-	if of[who] = struct{}{}; state == lifted {
-		delete(of, who)
+	if entry[0] == 'p' {
+		set(v.people, who, state)
+	} else if of := string(entry[end:]); v.all || of == v.list {
+		set(v.own, ofList{who, of}, state)
 	}
 	return true
+}
+
+// set puts a member into a set, or takes one out whose state is lifted.
+func set[K comparable](of map[K]struct{}, member K, state int) {
+	if of[member] = struct{}{}; state == lifted {
+		delete(of, member)
+	}
 }
 
 // Polling is how often Follow asks for what is new, which is what it adds to the time from a confirmation to the gate.

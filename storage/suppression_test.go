@@ -243,3 +243,56 @@ func BenchmarkSuppressed(b *testing.B) {
 		}
 	}
 }
+
+// Another process that takes all entries, in any portions, knows of each list what the store knows of it.
+func TestEntriesElsewhere(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		s := open(t, p)
+		ann, bob, cid := address(t, "ann@x.example"), address(t, "bob@x.example"), address(t, "cid@y.example")
+		v := NewSuppressed()
+		take := func() {
+			t.Helper()
+			all, err := s.Entries(t.Context(), v.Last())
+			if err == nil {
+				err = v.Take(all)
+			}
+			if err != nil || all.More {
+				t.Fatal(all, err)
+			}
+		}
+		take()
+		has := ""
+		for i, c := range []Change{{To: ann, Why: Asked, List: "news"}, {To: bob, Why: Dead},
+			{To: ann, Join: true, List: "news"}} {
+			if _, err := s.Take(t.Context(), "d1", uint64(i+1), []Change{c}); err != nil {
+				t.Fatal(err)
+			}
+			take()
+			take()
+			for _, name := range []string{"", "news", "shop"} {
+				in, err := s.SuppressedIn(t.Context(), name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, a := range []mail.Address{ann, bob, cid} {
+					if in.Has(a) != v.HasIn(name, a) {
+						t.Errorf("%v in %q: got %v elsewhere", a, name, v.HasIn(name, a))
+					}
+				}
+				has += fmt.Sprintf("%v %v, ", v.HasIn(name, ann), v.HasIn(name, bob))
+			}
+		}
+		if has != "false false, true false, false false, false true, true true, false true, "+
+			"false true, false true, false true, " {
+			t.Error(has)
+		}
+		other := open(t, Place{File: filepath.Join(t.TempDir(), "other.db")})
+		all, err := other.Entries(t.Context(), 0)
+		if err == nil {
+			err = v.Take(all)
+		}
+		if !errors.Is(err, ErrDamaged) {
+			t.Errorf("got %v from another store, want ErrDamaged", err)
+		}
+	})
+}

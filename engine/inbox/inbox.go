@@ -23,6 +23,7 @@ type Server struct {
 	last     map[mail.Recipient]vt.Time // of counts, where they are forgotten; after a stop: of the stop
 	requests map[request]state
 	changes  []engine.Change // by number from 1 on
+	made     []bool          // by number from 1 on: returned mail made the change
 	got      uint64          // number of the last change that the sending server has
 	next     vt.Time
 }
@@ -156,9 +157,10 @@ func (s *Server) record(f engine.Fact, out *engine.Outbox) {
 // apply applies a fact, and adds the changes that it made.
 func (s *Server) apply(f engine.Fact) {
 	var changes string
+	before, returned := len(s.changes), false
 	switch f := f.(type) {
 	case engine.Counted:
-		changes = f.Changes
+		changes, returned = f.Changes, true
 		s.returned[f.Token] = true
 		person := s.places(f.Rcpt)[0]
 		if s.counts[person] = s.counts[person].with(f.Hard); changes != "" {
@@ -176,6 +178,23 @@ func (s *Server) apply(f engine.Fact) {
 		panic(fmt.Sprintf("inbox: got fact %T, want Counted, Forgot, Wanted or Agreed", f))
 	}
 	s.changes = append(s.changes, engine.UnpackChanges(changes)...)
+	for range len(s.changes) - before {
+		s.made = append(s.made, returned)
+	}
+}
+
+// Made is a change of the list, and what made it.
+type Made struct {
+	engine.Change
+	Returned bool // mail; false: the recipient asked
+}
+
+// Changes returns all changes after a number; the first change has number 1.
+func (s *Server) Changes(after uint64) (all []Made) {
+	for i := after; i < uint64(len(s.changes)); i++ {
+		all = append(all, Made{s.changes[i], s.made[i]})
+	}
+	return all
 }
 
 // acknowledge takes that the sending server has changes up to a number.

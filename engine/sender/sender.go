@@ -9,6 +9,7 @@ package sender
 
 import (
 	"fmt"
+	"slices"
 
 	"flyball/engine"
 	"flyball/internal/mail"
@@ -126,6 +127,16 @@ func (s *Server) add(m engine.Submitted) {
 	s.jobs = append(s.jobs, &job{Submitted: m, rest: []engine.Part{{From: m.First, To: m.First + m.Recipients}},
 		status: make([]mail.Status, m.Recipients), left: int(m.Recipients),
 		twice: make([]bool, m.Recipients)})
+}
+
+// Outcomes returns what became of each recipient of a mailing so far, and whether the mailing is closed; nil if there
+// is no such mailing.
+func (s *Server) Outcomes(id engine.Job) (all []mail.Status, closed bool) {
+	j := s.find(id)
+	if j == nil {
+		return nil, false
+	}
+	return slices.Clone(j.status), j.point == engine.P699
 }
 
 // end returns the place behind the last recipient of the mailing.

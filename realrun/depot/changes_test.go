@@ -118,7 +118,7 @@ func TestChanges(t *testing.T) {
 	r := serveWith(t, open(t), failing, func(s *Server) { s.Lists, s.Buffer = lists, buffer })
 	push, pull := r, r
 	push.Token, pull.Token = tokenOf("d1"), tokenOf("storage1")
-	if k, err := push.FetchKeys(t.Context(), 1); !errors.Is(err, ErrAbsent) {
+	if k, err := push.FetchKeys(t.Context(), 1, false); !errors.Is(err, ErrAbsent) {
 		t.Errorf("got %v, %v, want ErrAbsent", k, err)
 	}
 	for _, upTo := range []int{0, 1, 2, 1500, len(want), len(want)} {

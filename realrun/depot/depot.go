@@ -123,8 +123,9 @@ func (d *Depot) Close() (err error) {
 
 // Content is what becomes a part.
 type Content struct {
-	Name string
-	From io.Reader
+	Name   string
+	From   io.Reader
+	Stored string // see Part
 }
 
 // Letter reads a letter, and the files that it names in its folder.
@@ -139,11 +140,11 @@ func Letter(template string) (all []Content, err error) {
 	}
 	defer dir.Close()
 	name := filepath.Base(template)
-	all = []Content{{name, bytes.NewReader(text)}}
+	all = []Content{{Name: name, From: bytes.NewReader(text)}}
 	read := func(name string, most int64) ([]byte, error) {
 		data, err := dir.Read(name, most)
 		if err == nil && !slices.ContainsFunc(all, func(c Content) bool { return c.Name == name }) {
-			all = append(all, Content{name, bytes.NewReader(data)})
+			all = append(all, Content{Name: name, From: bytes.NewReader(data)})
 		}
 		return data, err
 	}
@@ -191,7 +192,7 @@ func (d *Depot) put(m *Manifest, list, suppression *Content, letter []Content) e
 		if err != nil {
 			return fmt.Errorf("%s: %w", v.from.Name, err)
 		}
-		p.Name = v.from.Name
+		p.Name, p.Stored = v.from.Name, v.from.Stored
 		*v.to = &p
 	}
 	for _, c := range letter {

@@ -61,7 +61,7 @@ func open(t *testing.T) *Depot {
 func put(t *testing.T, d *Depot, job engine.Job, list []byte) Manifest {
 	t.Helper()
 	m, err := d.Put(Manifest{Keys: Keys{Job: job, Recipients: 1, Date: at, Secret: mail.Key{1}}},
-		&Content{"people.csv", bytes.NewReader(list)}, nil, nil)
+		&Content{Name: "people.csv", From: bytes.NewReader(list)}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,8 @@ func TestMailing(t *testing.T) {
 	keys := Keys{Job: 7, First: 1000, Recipients: uint32(want.List.Len()), Date: at, Secret: key}
 	terms := engine.Terms{Processes: 3, Size: 10, Rate: 4.5}
 	sent, err := d.Put(Manifest{Keys: keys, Rows: want.Digest(), Terms: terms},
-		&Content{"people.csv", strings.NewReader(list)}, &Content{"suppress.txt", bytes.NewReader(text)}, letter)
+		&Content{Name: "people.csv", From: strings.NewReader(list)},
+		&Content{Name: "suppress.txt", From: bytes.NewReader(text)}, letter)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,25 +215,25 @@ func TestPutAgain(t *testing.T) {
 	if again.Digest() != m.Digest() {
 		t.Error("the same mailing has another manifest")
 	}
-	_, err := d.Put(m, &Content{"people.csv", bytes.NewReader(two)}, nil, nil)
+	_, err := d.Put(m, &Content{Name: "people.csv", From: bytes.NewReader(two)}, nil, nil)
 	if !errors.Is(err, ErrExists) {
 		t.Errorf("got %v, want ErrExists", err)
 	}
 	broken := errors.New("broken")
 	_, err = d.Put(Manifest{Keys: Keys{Job: 2, Recipients: 1, Date: at, Secret: mail.Key{1}}},
-		&Content{"people.csv", io.MultiReader(bytes.NewReader(two), failing{broken})}, nil, nil)
+		&Content{Name: "people.csv", From: io.MultiReader(bytes.NewReader(two), failing{broken})}, nil, nil)
 	if !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	for _, bad := range []Manifest{{},
 		{Keys: Keys{Job: 1, Recipients: 1, First: 1<<32 - 1, Date: at, Secret: mail.Key{1}}},
 		{Keys: Keys{Job: 3, Recipients: 1, Date: at}}} {
-		if _, err := d.Put(bad, &Content{"people.csv", bytes.NewReader(two)}, nil, nil); err == nil {
+		if _, err := d.Put(bad, &Content{Name: "people.csv", From: bytes.NewReader(two)}, nil, nil); err == nil {
 			t.Errorf("%+v was put", bad)
 		}
 	}
 	_, err = d.Put(Manifest{Keys: Keys{Job: 4, Recipients: 1, Date: at, Secret: mail.Key{1}}}, nil, nil,
-		[]Content{{"../up", bytes.NewReader(two)}})
+		[]Content{{Name: "../up", From: bytes.NewReader(two)}})
 	if err == nil || !strings.Contains(err.Error(), "letter[0]") {
 		t.Error(err)
 	}
@@ -559,7 +560,8 @@ func TestShared(t *testing.T) {
 
 func FuzzManifest(f *testing.F) {
 	m := Manifest{Version: 1, Keys: Keys{Job: 1, Recipients: 1, Date: at, Secret: mail.Key{1}},
-		List: &Part{"people.csv", Digest{1}, 5}, Letter: []Part{{"letter.txt", Digest{2}, 0}}}
+		List:   &Part{Name: "people.csv", Digest: Digest{1}, Size: 5},
+		Letter: []Part{{Name: "letter.txt", Digest: Digest{2}}}}
 	f.Add(m.text())
 	f.Add([]byte("{}"))
 	f.Fuzz(func(t *testing.T, text []byte) {

@@ -26,7 +26,8 @@ import (
 type Config struct {
 	Dir    string
 	Remote Remote
-	Most   int64 // bytes of all parts that are kept
+	Lists  *Remote // has stored lists, which are in the depot too; nil: the depot alone
+	Most   int64   // bytes of all parts that are kept
 	// Warn is called with the reason when a part is refused and fetched again; it may be nil
 	Warn func(error)
 }
@@ -37,6 +38,9 @@ func (c Config) Validate() error {
 	l.Check(c.Dir != "", "dir", "got none, want a folder")
 	l.Check(c.Most > 0, "most", "got %d bytes, want more than 0", c.Most)
 	l.Within("remote", c.Remote.validate())
+	if c.Lists != nil {
+		l.Within("lists", c.Lists.validate())
+	}
 	return errors.Join(l...)
 }
 
@@ -75,6 +79,11 @@ func Keep(cfg Config) (*Kept, error) {
 		return nil, err
 	}
 	cfg.Remote.client = cfg.Remote.connect()
+	if cfg.Lists != nil {
+		lists := *cfg.Lists
+		lists.client = lists.connect()
+		cfg.Lists = &lists
+	}
 	k := &Kept{cfg: cfg, files: durable.Files(cfg.Dir), parts: map[Digest]*entry{}, flights: map[string]*flight{}}
 	if err := k.open(); err != nil {
 		k.Close()
@@ -126,6 +135,9 @@ func (k *Kept) Close() error {
 		<-c
 	}
 	k.cfg.Remote.client.CloseIdleConnections()
+	if k.cfg.Lists != nil {
+		k.cfg.Lists.client.CloseIdleConnections()
+	}
 	if k.lock != nil {
 		k.lock.Release()
 	}
@@ -135,10 +147,13 @@ func (k *Kept) Close() error {
 // Fetch returns the file with a part. It is fetched unless it is kept, from where an earlier fetch was stopped, and its
 // content has the digest now. It stays until another part needs the room. Callers at the same time share one fetch.
 // Errors wrap ErrAbsent, ErrRefused, ErrDamaged or ErrFull, or come from network and disk.
-func (k *Kept) Fetch(ctx context.Context, d Digest) (string, error) {
+func (k *Kept) Fetch(ctx context.Context, d Digest) (string, error) { return k.fetch(ctx, d, false) }
+
+// fetch is Fetch for a part that may be a stored list.
+func (k *Kept) fetch(ctx context.Context, d Digest, stored bool) (string, error) {
 	k.hold(d)
 	defer k.release(d)
-	err := k.shared(ctx, d.String(), func(ctx context.Context) error { return k.have(ctx, d) })
+	err := k.shared(ctx, d.String(), func(ctx context.Context) error { return k.have(ctx, d, stored) })
 	if err != nil {
 		return "", fmt.Errorf("part %.16s: %w", d, err)
 	}
@@ -210,8 +225,21 @@ func (k *Kept) shared(ctx context.Context, name string, do func(context.Context)
 	return ctx.Err()
 }
 
+// download fetches what is missing of a part. A stored list comes from where lists are, unless it is not there any
+// more, or nothing answers there.
+func (k *Kept) download(ctx context.Context, d Digest, stored bool) error {
+	if stored && k.cfg.Lists != nil {
+		err := k.cfg.Lists.download(ctx, k, d)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		k.warn(fmt.Errorf("part %.16s is not had from where lists are, but from the depot: %w", d, err))
+	}
+	return k.cfg.Remote.download(ctx, k, d)
+}
+
 // have makes a part be there.
-func (k *Kept) have(ctx context.Context, d Digest) error {
+func (k *Kept) have(ctx context.Context, d Digest, stored bool) error {
 	name := d.String()
 	switch got, err := k.digest(name); {
 	case err == nil && got == d:
@@ -227,7 +255,7 @@ func (k *Kept) have(ctx context.Context, d Digest) error {
 		return errors.Join(k.files.Rename(name+partial, name), k.files.Sync())
 	}
 	for try := 1; ; try++ {
-		if err := k.cfg.Remote.download(ctx, k, d); err != nil {
+		if err := k.download(ctx, d, stored); err != nil {
 			return err
 		}
 		got, err := k.digest(name + partial)
@@ -340,7 +368,7 @@ func (k *Kept) mailing(ctx context.Context, job engine.Job) (*Held, error) {
 		k.hold(p.Digest)
 	}
 	for _, p := range m.Parts() {
-		if _, err := k.Fetch(ctx, p.Digest); err != nil {
+		if _, err := k.fetch(ctx, p.Digest, p.Stored != ""); err != nil {
 			h.Release()
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
 		}

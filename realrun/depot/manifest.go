@@ -60,6 +60,8 @@ type Part struct {
 	Name   string `json:"name"` // of an attachment: as the letter names it; of another part: in messages
 	Digest Digest `json:"digest"`
 	Size   int64  `json:"size"` // bytes
+	// Stored is the name of the list in the site's store, from where the part is had first; empty: of no store
+	Stored string `json:"stored,omitempty"`
 }
 
 // version is the version of a manifest's form.

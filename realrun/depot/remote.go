@@ -218,12 +218,17 @@ func total(a *http.Response, from int64) (size int64, fits bool) {
 	return 0, false
 }
 
-// FetchKeys returns the keys of a mailing. The error wraps ErrAbsent if the depot has none of this number.
-func (r *Remote) FetchKeys(ctx context.Context, job engine.Job) (k Keys, err error) {
+// FetchKeys returns the keys of a mailing; if wait is set, it waits a while for one that is yet to come. The error wraps
+// ErrAbsent if the depot has none of this number.
+func (r *Remote) FetchKeys(ctx context.Context, job engine.Job, wait bool) (k Keys, err error) {
 	if r.client == nil {
 		r.client = r.connect()
 	}
-	text, err := r.get(ctx, "/mailings/"+strconv.FormatUint(uint64(job), 10)+"/keys")
+	path := fmt.Sprintf("/mailings/%d/keys", job)
+	if wait {
+		path += "?wait"
+	}
+	text, err := r.get(ctx, path)
 	if err == nil {
 		err = json.Unmarshal(text, &k)
 	}

@@ -38,10 +38,13 @@ type Right struct {
 
 // Rights are everything that a client may do at all ([0053]). What is not in it is refused, whatever is there.
 var Rights = []Right{
-	{"GET", "/mailings/{job}", "have the manifest of a mailing", []Role{Sending, Delivering}},
+	{"GET", "/mailings/{job}", "have the manifest of a mailing", []Role{Sending, Delivering, Storing}},
 	{"GET", "/mailings/{job}/keys", "have the keys of a mailing", []Role{Sending, Delivering, Returns, Requests,
-		Responses}},
-	{"GET", "/parts/{digest}", "have a part", []Role{Sending, Delivering}},
+		Responses, Storing}},
+	{"GET", "/mailings/{job}/outcomes", "have the outcomes of a mailing", []Role{Storing}},
+	{"GET", "/parts/{digest}", "have a part", []Role{Sending, Delivering, Storing}},
+	{"GET", "/lists/{list}", "have a list by its name", []Role{Sending}},
+	{"GET", "/suppression", "have the suppression", []Role{Delivering}},
 	{"GET", "/changes", "have the buffered changes of lists", []Role{Storing}},
 	{"GET", "/taken", "ask which of its changes are taken", []Role{Returns, Requests}},
 	{"POST", "/changes", "change lists", []Role{Returns, Requests}},

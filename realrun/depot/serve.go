@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -37,11 +38,18 @@ type Server struct {
 	Lists Lists
 	// Buffer returns the changes after a number; nil: there are none.
 	Buffer Buffer
+	// Store has lists and suppression; nil: there are none.
+	Store Store
+	// Outcomes returns what became of each recipient of a mailing so far, a mail.Status each, and whether the mailing
+	// is closed; nil: it is not known.
+	Outcomes func(context.Context, engine.Job) (all []byte, closed bool, err error)
 
 	depot   *Depot
 	clients []Client
 	now     func() time.Time
 	mux     *http.ServeMux
+	ends    chan struct{} // closed when the server is to end: requests that wait are answered
+	ended   sync.Once
 
 	mu        sync.Mutex
 	strangers time.Time // when a stranger had the last entry of the audit
@@ -54,8 +62,10 @@ func (d *Depot) Serve(clients []Client, now func() time.Time) (*Server, error) {
 	if err := ValidateClients(clients); err != nil {
 		return nil, err
 	}
-	s := &Server{depot: d, clients: clients, now: now, mux: http.NewServeMux()}
+	s := &Server{depot: d, clients: clients, now: now, mux: http.NewServeMux(),
+		ends: make(chan struct{})}
 	answers := map[string]http.HandlerFunc{"GET /mailings/{job}": s.manifest, "GET /mailings/{job}/keys": s.keys,
+		"GET /mailings/{job}/outcomes": s.outcomes, "GET /lists/{list}": s.list, "GET /suppression": s.suppression,
 		"GET /parts/{digest}": s.part, "GET /changes": s.buffered, "GET /taken": s.taken, "POST /changes": s.take,
 		"GET /audit": s.audit}
 	for _, r := range Rights {
@@ -175,6 +185,9 @@ func (s *Server) mailing(w http.ResponseWriter, r *http.Request) (Manifest, bool
 		return Manifest{}, false
 	}
 	m, err := s.depot.Mailing(engine.Job(job))
+	for end := time.Now().Add(patience); err != nil && r.URL.Query().Has("wait") && s.waits(r, end); {
+		m, err = s.depot.Mailing(engine.Job(job))
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 	}
@@ -203,13 +216,12 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	f, err := s.depot.part(digest)
-	switch {
-	case errors.Is(err, ErrAbsent):
-		http.Error(w, err.Error(), http.StatusNotFound)
-		return
-	case err != nil:
-		http.Error(w, "the part cannot be read", http.StatusInternalServerError)
+	var f io.ReadSeekCloser
+	if f, err = s.depot.part(digest); errors.Is(err, ErrAbsent) && s.Store != nil {
+		f, err = s.Store.Part(r.Context(), client(r).Name, digest)
+	}
+	if err != nil {
+		failed(w, err)
 		return
 	}
 	defer f.Close()
@@ -227,6 +239,7 @@ func (s *Server) Listen(ctx context.Context, l net.Listener, settings *tls.Confi
 	server := &http.Server{Handler: s, TLSConfig: settings, ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	stop := context.AfterFunc(ctx, func() {
+		s.ended.Do(func() { close(s.ends) })
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
 		if server.Shutdown(end) != nil {

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,12 +56,12 @@ func TestRights(t *testing.T) {
 	r := serve(t, d, nil)
 	part := "/parts/" + digest.String()
 	may := map[string]string{
-		"a":        "/mailings/7 /mailings/7/keys " + part,
-		"b":        "/mailings/7 /mailings/7/keys " + part,
+		"a":        "/mailings/7 /mailings/7/keys /lists/people " + part,
+		"b":        "/mailings/7 /mailings/7/keys /suppression " + part,
 		"c":        "/mailings/7/keys /taken POST:/changes",
 		"d":        "/mailings/7/keys /taken POST:/changes",
 		"response": "/mailings/7/keys",
-		"storage":  "/changes",
+		"storage":  "/mailings/7 /mailings/7/keys /mailings/7/outcomes /changes " + part,
 		"operator": "/audit",
 	}
 	if len(may) != len(Roles) {
@@ -70,13 +71,15 @@ func TestRights(t *testing.T) {
 	for role, allowed := range may {
 		for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "PROPFIND"} {
 			for _, path := range []string{"/mailings/7", "/mailings/7/keys", part, "/audit", "/", "/mailings/",
-				"/parts/", "/mailing-7", "/audit/x", "/mailings/7/secret", "/changes", "/taken"} {
+				"/parts/", "/mailing-7", "/audit/x", "/mailings/7/secret", "/changes", "/taken", "/lists/people",
+				"/lists/", "/suppression", "/mailings/7/outcomes"} {
 				code, body := ask(t, r, method, path, "Bearer "+tokenOf(role+"1"))
 				want, reads := http.StatusForbidden, method == "GET" || method == "HEAD"
 				switch {
 				case reads && strings.Contains(" "+allowed+" ", " "+path+" "):
-					if want = http.StatusOK; path == "/changes" || path == "/taken" {
-						want = http.StatusNotFound // this server has no lists, and buffers nothing
+					want = http.StatusNotFound // this server has no lists, and buffers nothing
+					if slices.Contains([]string{"/mailings/7", "/mailings/7/keys", part, "/audit"}, path) {
+						want = http.StatusOK
 					}
 				case strings.Contains(" "+allowed+" ", " "+method+":"+path+" "):
 					want = http.StatusNotFound
@@ -93,7 +96,7 @@ func TestRights(t *testing.T) {
 			for _, path := range []string{"/mailings/8", "/parts/" + HashToken("other").String(), "/parts/x",
 				"/mailings/x"} {
 				code, _ := ask(t, r, method, path, "Bearer "+tokenOf(role+"1"))
-				may := (method == "GET" || method == "HEAD") && (role == "a" || role == "b")
+				may := (method == "GET" || method == "HEAD") && (role == "a" || role == "b" || role == "storage")
 				if may == (code == http.StatusForbidden) || code == http.StatusOK {
 					t.Errorf("%s: %s %s: got %d", role, method, path, code)
 				}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"flyball/engine"
+	"flyball/engine/inbox"
 	"flyball/realrun/station"
 )
 
@@ -52,6 +53,16 @@ func (s *Server) Add(j Job) error { return s.store.add(j) }
 // Standing returns what the returned mail of a job has come to. An event that was under way when a server stopped may
 // be missing, so the runner of a campaign that goes on asks here.
 func (s *Server) Standing(job string) Standing { return s.store.standing(job) }
+
+// Changes returns all changes of the list that the role has made, and that are durable, after a number.
+func (s *Server) Changes(after uint64) []inbox.Made {
+	s.store.lock.Lock()
+	defer s.store.lock.Unlock()
+	if s.store.broken != nil {
+		return nil
+	}
+	return s.store.role.Changes(after)
+}
 
 // Receive gives the role a message of the sending server, which Serve processes. Any goroutine may call it, and it does
 // not block.

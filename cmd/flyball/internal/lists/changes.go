@@ -20,6 +20,8 @@ type Changes struct {
 	Store *storage.Store
 	// Of returns the mailing that a recipient is of, by the name of its job, and the place in it; false: of none.
 	Of func(mail.Recipient) (mailing string, place uint32, ok bool)
+	// MayLack is storage.Change.MayLack of each change.
+	MayLack bool
 }
 
 // Taken implements depot.Lists.
@@ -31,7 +33,7 @@ func (c Changes) Taken(ctx context.Context, source string) (uint64, error) {
 func (c Changes) Take(ctx context.Context, source string, first uint64, all []depot.Change) (uint64, error) {
 	var changes []storage.Change
 	for _, v := range all {
-		of := storage.Change{Why: storage.Asked, Join: v.Add}
+		of := storage.Change{Why: storage.Asked, Join: v.Add, MayLack: c.MayLack}
 		if v.Dead {
 			of.Why = storage.Dead
 		}
@@ -74,7 +76,7 @@ func (q *Take) Do(ctx context.Context) (words []string, err error) {
 			return words, task.Fail(task.Invalid, "--mailing: %s: %w", kept.Requests(dir), err)
 		}
 		name := kept.Mailing{Secret: key}.Name()
-		to := Changes{s, func(r mail.Recipient) (string, uint32, bool) { return name, uint32(r), true }}
+		to := Changes{Store: s, Of: func(r mail.Recipient) (string, uint32, bool) { return name, uint32(r), true }}
 		all := depot.ChangesOf(facts)
 		before, err := to.Taken(ctx, "requests of "+name)
 		switch {

@@ -41,7 +41,7 @@ func TestBufferedChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	const first = 1000
-	to := Changes{s, func(r mail.Recipient) (string, uint32, bool) {
+	to := Changes{Store: s, Of: func(r mail.Recipient) (string, uint32, bool) {
 		return "mailing 1", uint32(r) - first, r >= first
 	}}
 	var facts engine.Outbox

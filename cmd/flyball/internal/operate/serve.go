@@ -23,11 +23,11 @@ func (a app) serveCommand() *cobra.Command {
 		Short: "Run the servers of a whole system, in one process or many",
 		Long: `Run the stations of a site: a server that sends (a), servers that deliver (b1, b2
 ...), one for returned mail (c), one for requests (d), servers that count opens and
-clicks (response), servers that stand before these at a customer's site (hybrid), a
-governor of all servers and a broker of messages. The site file names them all and is
-the same on every computer of the site; --role runs some of them here. Each keeps its
-journal in a folder of its own and goes on from it, however it was stopped. What
-happens is printed as lines of JSON, until a signal.
+clicks (response), servers that stand before these at a customer's site (hybrid), one
+that stores lists (storage), a governor of all servers and a broker of messages. The
+site file names them all and is the same on every computer of the site; --role runs
+some of them here. Each keeps its journal in a folder of its own and goes on from it,
+however it was stopped. What happens is printed as lines of JSON, until a signal.
 
 --demo needs no file: it makes a site with five B servers and receivers on loopback,
 in one process without a TCP port for messages, mails 200,000 recipients, kills a B
@@ -122,7 +122,9 @@ func (a app) serveSubmitCommand() *cobra.Command {
 		Short: "Put a mailing into the queue of a site",
 		Long: `Put a mailing into the queue of pending messages of a site, on the computer of its A
 server, which may be running or not. List, letter and terms are checked as a whole and
-refused as a whole. When the command ends, the mailing is on the disk.
+refused as a whole. When the command ends, the mailing is on the disk. A list of the
+site's store comes from its storage server, which must be running, or of a site in one
+process from the store itself.
 
 Exit codes: 0 done, 2 usage, 3 an invalid site, list or letter, 7 a disk, 8 refused
 for safety.`,
@@ -144,7 +146,7 @@ for safety.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&q.List, "list", "", "CSV file of recipients")
+	f.StringVar(&q.List, "list", "", "CSV file of recipients, or store:NAME, a list of the site's store")
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, "addresses that differ in upper and lower case only are duplicates")
 	f.StringVar(&q.Letter, "letter", "", "file of the letter; not given: a plain one")
@@ -189,7 +191,7 @@ func (a app) serveKeysCommand() *cobra.Command {
 		Long: `Make the keys of all stations of a site that have none, in the folder that the site
 file names. A station NAME has NAME.nkey and NAME.token, which are secret and which
 its own computer alone should have; the broker needs the files *.pub, and the A server
-the files *.hash.
+the files *.hash, as the storage server does.
 
 Exit codes: 0 done, 2 usage, 3 an invalid site, 7 a disk.`,
 		Args: oneSite,

@@ -19,6 +19,7 @@ import (
 	"flyball/realrun/depot"
 	"flyball/realrun/mailing"
 	"flyball/realrun/names"
+	"flyball/site"
 )
 
 // delivering is a B server: it delivers the subsets that it is given.
@@ -27,6 +28,7 @@ type delivering struct {
 	number  mail.Server
 	runner  *realrun.Runner
 	list    mail.List // of all mailings whose files are here
+	stops   stops
 	letters letters
 	kept    *depot.Kept
 	broken  chan error // why the server must end
@@ -42,7 +44,7 @@ type delivering struct {
 func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 	address, _ := m.of.Address()
 	s := &delivering{member: m, number: address.Server, list: mail.ReadList(nil), fetches: map[engine.Job]bool{},
-		said: map[engine.Job]string{}, broken: make(chan error, 1)}
+		stops: newStops(), said: map[engine.Job]string{}, broken: make(chan error, 1)}
 	m.server = s
 	if s.kept, err = p.keep(m); err != nil {
 		return err
@@ -60,8 +62,15 @@ func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 		}
 		t.Resolver = fixed(at)
 	}
-	s.runner, err = realrun.NewServer(of, s.number, &s.list, t, nil, realrun.Keeping{Journal: m.journal,
-		Before: m.before, Boot: kept.Boot(), Zero: m.zero(), Broken: s.breaks}, m)
+	keeping := realrun.Keeping{Journal: m.journal, Before: m.before, Boot: kept.Boot(), Zero: m.zero(),
+		Broken: s.breaks}
+	if s.stops.from, err = p.lists(m.of); err != nil {
+		return err
+	}
+	if s.stops.from != nil {
+		keeping.Suppressed = s.suppressed
+	}
+	s.runner, err = realrun.NewServer(of, s.number, &s.list, t, nil, keeping, m)
 	if err != nil {
 		return task.Fail(task.Invalid, "%s: %w", m.name, err)
 	}
@@ -97,6 +106,12 @@ func (s *delivering) run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	})
+	s.work.Go(func() {
+		if err := s.stops.follow(ctx, s.log); err != nil {
+			s.breaks(err)
+		}
+	})
+	s.stops.wait(ctx)
 	s.runner.Run(ctx, nil)
 	err := context.Cause(ctx)
 	cancel(nil)
@@ -113,7 +128,14 @@ func (p *Process) keep(m *member) (*depot.Kept, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := depot.Keep(depot.Config{Dir: filepath.Join(m.of.Folder, "kept"), Remote: from,
+	lists, err := p.lists(m.of)
+	if err != nil {
+		return nil, err
+	}
+	if m.of.Role == site.Storage { // whose lists they are
+		lists = nil
+	}
+	k, err := depot.Keep(depot.Config{Dir: filepath.Join(m.of.Folder, "kept"), Remote: from, Lists: lists,
 		Most: int64(p.site.Depot.Keep), Warn: func(err error) { m.log.Warn("what is kept", "why", err) }})
 	if err != nil {
 		return nil, task.Fail(task.Environment, "%s: %w", m.name, err)
@@ -156,11 +178,15 @@ func (s *delivering) mailing(ctx context.Context, job engine.Job) (letterOf, err
 	if err != nil {
 		return letterOf{}, err
 	}
-	m, err := mailing.New(s.in.site.Scenario, rng.New(s.in.site.Scenario.Seed, 0), src)
-	if err == nil {
-		err = h.Check(m)
+	of := letterOf{keys: h.Keys}
+	if h.List != nil {
+		of.stored = h.List.Stored
 	}
-	return letterOf{h.Keys, m}, err
+	of.mailing, err = mailing.New(s.in.site.Scenario, rng.New(s.in.site.Scenario.Seed, 0), src)
+	if err == nil {
+		err = h.Check(of.mailing)
+	}
+	return of, err
 }
 
 // grow makes the list have the recipients of a mailing. The goroutine that owns the role calls it, or none yet does.

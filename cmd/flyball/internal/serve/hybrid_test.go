@@ -34,7 +34,14 @@ import (
 // inboxes is a receiver that takes all mail and keeps it.
 type inboxes struct {
 	mu  sync.Mutex
-	got map[string]letterFrom // by address
+	got map[string]letterFrom // by address; the last one
+	n   map[string]int        // number of all, by address
+}
+
+func (b *inboxes) count(address string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.n[address]
 }
 
 type letterFrom struct{ from, text string }
@@ -42,7 +49,7 @@ type letterFrom struct{ from, text string }
 // takesMail starts a receiver, and returns where it listens.
 func takesMail(t *testing.T) (*inboxes, string) {
 	t.Helper()
-	b := &inboxes{got: map[string]letterFrom{}}
+	b := &inboxes{got: map[string]letterFrom{}, n: map[string]int{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -70,6 +77,7 @@ func (s *taking) Data(r io.Reader) error {
 	s.of.mu.Lock()
 	defer s.of.mu.Unlock()
 	s.of.got[s.to] = letterFrom{s.from, string(text)}
+	s.of.n[s.to]++
 	return err
 }
 

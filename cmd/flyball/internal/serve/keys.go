@@ -17,7 +17,7 @@ import (
 )
 
 // Files of a station in the folder of keys, behind its name. A computer has the secrets of its own stations alone. The
-// computer of the broker has all public keys, and the computer of the A server all hashes.
+// computer of the broker has all public keys, and the computers of the A server and the storage server all hashes.
 const (
 	seedFile   = ".nkey"  // secret, by which it connects to the broker
 	publicFile = ".pub"   // by which the broker knows it
@@ -80,12 +80,9 @@ func (s *Site) token(v site.Station) (string, error) {
 	return string(text), err
 }
 
-// clients returns all stations that use the depot, by the hashes of their tokens.
+// clients returns all stations that use the depot or the store, by the hashes of their tokens.
 func (s *Site) clients() (all []depot.Client, err error) {
-	for _, v := range s.Stations {
-		if !v.Fetches() {
-			continue
-		}
+	for _, v := range s.Clients() {
 		text, err := task.ReadFile("keys", filepath.Join(s.Keys, v.Name()+hashFile), input.Certificate)
 		if err != nil {
 			return nil, err

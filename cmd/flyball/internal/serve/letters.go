@@ -19,6 +19,7 @@ type letters struct {
 type letterOf struct {
 	keys    depot.Keys
 	mailing *mailing.Mailing
+	stored  string // name of its list in the store; empty: of no store
 }
 
 // add adds a mailing.

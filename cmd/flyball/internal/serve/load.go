@@ -20,6 +20,7 @@ import (
 	"flyball/reports/format"
 	"flyball/scenarios"
 	"flyball/site"
+	"flyball/storage"
 )
 
 // Site is a site whose file fits together with everything that it names.
@@ -104,11 +105,17 @@ func (s *Site) check() error {
 	for i, v := range s.Stations {
 		for _, p := range []struct{ key, text string }{{".listen", v.Listen}, {".mail", v.Mail}} {
 			at, err := netip.ParseAddrPort(p.text)
-			safe := err != nil || at.Addr().Unmap().IsLoopback() || v.Role == site.Broker
+			safe := err != nil || at.Addr().Unmap().IsLoopback() || v.Role == site.Broker ||
+				v.Role == site.Storage && s.Bus.Cert != ""
 			l.Check(safe, conf.Index("station", i)+p.key, "got %s, want an address on loopback: let your own servers "+
 				"hand over what comes from outside", p.text)
 			refuses = refuses || !safe
 		}
+	}
+	if v, is := s.Named(site.Storage); is {
+		place, err := storage.ParsePlace(v.Store)
+		l.Check(err == nil && place.List == "", "station", "store: got %q, want a store without a list, sqlite:FILE "+
+			"or postgres://USER@HOST:PORT/DATABASE", v.Store)
 	}
 	receiver, _ := netip.ParseAddrPort(s.Receiver)
 	safe := receiver.Addr().Unmap().IsLoopback()

@@ -74,7 +74,7 @@ func (a *mailings) fetch(ctx context.Context) error {
 	}
 	said := ""
 	for {
-		k, err := from.FetchKeys(ctx, a.next)
+		k, err := from.FetchKeys(ctx, a.next, true)
 		switch {
 		case ctx.Err() != nil:
 			return nil

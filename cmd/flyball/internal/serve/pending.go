@@ -30,7 +30,7 @@ import (
 
 // Submission asks a site for a mailing.
 type Submission struct {
-	List     string // CSV file of recipients
+	List     string // CSV file of recipients, or store:NAME of the site's store
 	Suppress string // file of addresses that are not mailed; empty: none
 	FoldCase bool
 	Letter   string // empty: a plain one of the scenario's size
@@ -95,6 +95,15 @@ func (s *Site) Submit(q Submission) (*Submitted, error) {
 		{"--suppress", q.Suppress, suppressFile, input.Suppression, &p.Suppression},
 	} {
 		if f.name == "" {
+			continue
+		}
+		if name, is := strings.CutPrefix(f.name, inStore); is && f.kind == input.List {
+			text, err := s.storedList(name)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, durable.File{Path: f.as, Data: text})
+			*f.part = &depot.Part{Name: f.name, Stored: name}
 			continue
 		}
 		file, err := task.Open(f.flag, f.name, f.kind)
@@ -266,7 +275,7 @@ func (s *Site) move(ctx context.Context, name string, d *depot.Depot,
 			return nil
 		}
 		open = append(open, f)
-		return &depot.Content{Name: part.Name, From: f}
+		return &depot.Content{Name: part.Name, From: f, Stored: part.Stored}
 	}
 	list, suppression := content(listFile, p.List), content(suppressFile, p.Suppression)
 	var letter []depot.Content

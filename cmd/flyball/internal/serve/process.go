@@ -26,6 +26,7 @@ type Process struct {
 	log     *slog.Logger
 	broker  *bus.Server       // within the process; nil: another one is used
 	depotAt string            // where the depot listens
+	listsAt string            // where the storage server listens
 	tokens  map[string]string // of stations, for the depot
 	clients []depot.Client    // whom the depot knows
 
@@ -119,10 +120,12 @@ func turn(v site.Station) int {
 	switch v.Role {
 	case site.A:
 		return 0
+	case site.Storage:
+		return 1
 	case site.Hybrid:
-		return 2
+		return 3
 	}
-	return 1
+	return 2
 }
 
 // openMember opens a station: its folder, its journal, its connection, and its role.
@@ -150,7 +153,8 @@ func (p *Process) openMember(ctx context.Context, v site.Station) (*member, erro
 var opens = map[string]func(*Process, context.Context, *member) error{
 	site.A: (*Process).openSending, site.B: (*Process).openDelivering, site.C: (*Process).openReturning,
 	site.D: (*Process).openRequesting, site.Governor: (*Process).openGoverning,
-	site.Response: (*Process).openResponding, site.Hybrid: (*Process).openHybrid}
+	site.Response: (*Process).openResponding, site.Hybrid: (*Process).openHybrid,
+	site.Storage: (*Process).openStoring}
 
 // lockFolder makes the folder of the station, and lets no other process use it.
 func (m *member) lockFolder() error {

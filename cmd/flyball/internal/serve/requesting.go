@@ -7,7 +7,9 @@ import (
 
 	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
 	"flyball/engine/inbox"
+	"flyball/internal/vt"
 	"flyball/realrun/depot"
 	"flyball/realrun/requests"
 	"flyball/realrun/station"
@@ -17,6 +19,7 @@ import (
 type requesting struct {
 	*member
 	station *station.Station
+	role    *requests.Role
 	desk    *requests.Desk
 	server  *requests.Server
 	all     *mailings
@@ -29,13 +32,13 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	s := &requesting{member: m}
 	m.server = s
 	address, _ := m.of.Address()
-	role := requests.NewRole(inbox.Default(address))
-	s.station, err = station.New(station.Config{Address: address, Role: role, Journal: m.journal, Before: m.before,
+	s.role = requests.NewRole(inbox.Default(address))
+	s.station, err = station.New(station.Config{Address: address, Role: s.role, Journal: m.journal, Before: m.before,
 		Boot: kept.Boot(), Carrier: m})
 	if err != nil {
 		return task.Fail(task.Invalid, "%s: %w", m.name, err)
 	}
-	s.desk = requests.NewDesk(role, s.station)
+	s.desk = requests.NewDesk(s.role, s.station)
 	cfg := requests.Default()
 	cfg.Name, cfg.Domain = p.site.Name, m.of.Domain
 	cfg.Tell = func(e requests.Event) { m.log.Info("a request", "request", e) }
@@ -63,5 +66,12 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 // run runs the server until ctx ends, or something fails for good.
 func (s *requesting) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.web, s.post) }
-	return together(ctx, s.station.Run, serve, s.all.fetch, s.watchBus)
+	pushes := func(ctx context.Context) error { return s.pushes(ctx, s.changes) }
+	return together(ctx, s.station.Run, serve, s.all.fetch, s.watchBus, pushes)
+}
+
+// changes returns the changes that the server has made after a number.
+func (s *requesting) changes(ctx context.Context, after uint64) (all []inbox.Made, err error) {
+	err = s.station.Do(ctx, func(vt.Time, *engine.Outbox) { all = s.role.Changes(after) })
+	return all, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"flyball/engine/inbox"
 	"flyball/realrun/depot"
 	"flyball/realrun/inbound"
 )
@@ -48,5 +49,10 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 // run runs the server until ctx ends, or something fails for good.
 func (s *returning) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.smtp) }
-	return together(ctx, serve, s.all.fetch, s.watchBus)
+	pushes := func(ctx context.Context) error {
+		return s.pushes(ctx, func(_ context.Context, after uint64) ([]inbox.Made, error) {
+			return s.server.Changes(after), nil
+		})
+	}
+	return together(ctx, serve, s.all.fetch, s.watchBus, pushes)
 }

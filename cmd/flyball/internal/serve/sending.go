@@ -83,11 +83,25 @@ func (s *sending) serveDepot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	server.Outcomes = s.outcomes
 	settings, err := s.in.site.tls()
 	if err != nil {
 		return err
 	}
 	return server.Listen(ctx, s.listens, settings)
+}
+
+// outcomes returns what became of each recipient of a mailing so far, and whether it is closed.
+func (s *sending) outcomes(ctx context.Context, job engine.Job) (all []byte, closed bool, err error) {
+	var status []mail.Status
+	err = s.station.Do(ctx, func(vt.Time, *engine.Outbox) { status, closed = s.role.Outcomes(job) })
+	if err == nil && status == nil {
+		err = fmt.Errorf("mailing %d is %w: it is not taken yet", job, depot.ErrAbsent)
+	}
+	for _, v := range status {
+		all = append(all, byte(v))
+	}
+	return all, closed, err
 }
 
 // takeMailings moves mailings from the queue to the role until ctx ends. A mailing that cannot be taken stays, and is

@@ -61,6 +61,10 @@ func TestLoadChecksTheWhole(t *testing.T) {
 		{near, "scenario: got quickstart with 1 server, want 2"},
 		{near + "[[station]]\nrole = \"c\"\nlisten = \"0.0.0.0:2526\"\n",
 			"station[3].listen: got 0.0.0.0:2526, want an address on loopback"},
+		{near + "[[station]]\nrole = \"storage\"\nlisten = \"127.0.0.1:1\"\nstore = \"lists.db\"\n",
+			"store: got \"lists.db\", want a store without a list"},
+		{near + "[[station]]\nrole = \"storage\"\nlisten = \"0.0.0.0:1\"\nstore = \"sqlite:l.db\"\n",
+			"station[3].listen: got 0.0.0.0:1, want an address on loopback"},
 		{near + "[[station]]\nrole = \"broker\"\nlisten = \"127.0.0.1:1\"\n",
 			"station[3].role: got a broker and no bus.url"},
 	} {
@@ -88,6 +92,10 @@ func TestSubmit(t *testing.T) {
 	_, err := s.Submit(Submission{List: list, Letter: letter})
 	if err == nil || !strings.Contains(err.Error(), "{{nam}}") || !strings.Contains(err.Error(), "{{nobody}}") {
 		t.Errorf("got %v, want both placeholders refused", err)
+	}
+	if _, err := s.Submit(Submission{List: "store:people"}); err == nil ||
+		!strings.Contains(err.Error(), "the site has no station of role storage") {
+		t.Errorf("got %v, want a site without a store", err)
 	}
 	if names, err := s.Waiting(); len(names) > 0 || err != nil {
 		t.Errorf("a refused mailing is in the queue: %v, %v", names, err)
@@ -209,7 +217,7 @@ func TestLettersOfTwoMailings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.add(letterOf{p.Keys, m})
+		l.add(letterOf{keys: p.Keys, mailing: m})
 	}
 	for i, name := range []string{"ann", "bob"} {
 		if to, _ := l.Letter(mail.Recipient(i), nil); to != name+"@big.example" {

@@ -1,0 +1,348 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/lists"
+	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/mail"
+	"flyball/internal/rng"
+	"flyball/realrun/depot"
+	"flyball/realrun/mailing"
+	"flyball/site"
+	"flyball/storage"
+)
+
+// storing is the storage server ([0050] to [0053]). It gives lists to those who may have them, and who gets no mail,
+// and takes what became of mailings and what recipients have asked for. It is a depot.Store and a depot.Lists.
+type storing struct {
+	*member
+	store   *storage.Store
+	depot   *depot.Depot // has the audit
+	kept    *depot.Kept  // mailings under way
+	all     *mailings
+	listens net.Listener
+	ended   map[string]bool // names of mailings that had ended when the server began
+
+	lock     sync.Mutex
+	mailings []*mailed // in the order of their places
+}
+
+// mailed is a mailing of the site as the store has it.
+type mailed struct {
+	keys depot.Keys
+	name string
+	job  int64            // in the store
+	of   *mailing.Mailing // nil: its list is not here
+	held *depot.Held
+	has  []mail.Status // by recipient: outcome that the store has
+
+	ended bool // the store has all outcomes
+}
+
+// openStoring opens the storage server.
+func (p *Process) openStoring(ctx context.Context, m *member) (err error) {
+	s := &storing{member: m, ended: map[string]bool{}}
+	m.server = s
+	place, err := storage.ParsePlace(m.of.Store)
+	if err == nil {
+		s.store, err = storage.Open(ctx, place, storage.Config{Who: "site " + p.site.Name, Now: time.Now, Create: true})
+	}
+	if err != nil {
+		return task.Stored(m.name+": store", err)
+	}
+	m.closes(s.store.Close)
+	jobs, err := s.store.Jobs(ctx)
+	if err != nil {
+		return task.Stored(m.name+": store", err)
+	}
+	for _, j := range jobs {
+		s.ended[j.Mailing] = j.State != storage.Running
+	}
+	if s.depot, err = depot.Open(filepath.Join(m.of.Folder, "depot")); err != nil {
+		return task.Fail(task.Environment, "%s: %w", m.name, err)
+	}
+	m.closes(s.depot.Close)
+	if s.all, err = m.openMailings(s.add); err != nil {
+		return err
+	}
+	if s.listens, err = m.listen("listen", m.of.Listen); err != nil {
+		return err
+	}
+	p.listsAt = s.listens.Addr().String()
+	s.kept, err = p.keep(m)
+	return err
+}
+
+// run runs the server until ctx ends, or something fails for good.
+func (s *storing) run(ctx context.Context) error {
+	server, err := s.depot.Serve(s.in.clients, time.Now)
+	if err != nil {
+		return err
+	}
+	server.Store, server.Lists = s, s
+	settings, err := s.in.site.tls()
+	if err != nil {
+		return err
+	}
+	serve := func(ctx context.Context) error { return server.Listen(ctx, s.listens, settings) }
+	return together(ctx, serve, s.all.fetch, s.record)
+}
+
+// add adds a mailing.
+func (s *storing) add(k depot.Keys) error {
+	name := kept.Mailing{Secret: k.Secret}.Name()
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	s.mailings = append(s.mailings, &mailed{keys: k, name: name, ended: s.ended[name]})
+	return nil
+}
+
+// fetch fetches the list of a mailing, and records that the mailing has begun.
+func (s *storing) fetch(ctx context.Context, m *mailed) error {
+	h, err := s.kept.Mailing(ctx, m.keys.Job)
+	if err != nil {
+		return err
+	}
+	src, end, err := h.Source()
+	defer end()
+	of := s.in.site.Scenario
+	var list *mailing.Mailing
+	if err == nil {
+		list, err = mailing.New(of, rng.New(of.Seed, 0), src)
+	}
+	if err == nil {
+		err = h.Check(list)
+	}
+	j := storage.Job{Mailing: m.name, Name: of.Name, Recipients: int(m.keys.Recipients)}
+	if h.List != nil && h.List.Stored != "" {
+		j.List, j.Digest = h.List.Stored, h.List.Digest.String()
+	}
+	var id int64
+	if err == nil {
+		id, err = s.store.BeginJob(ctx, j)
+	}
+	if err != nil {
+		h.Release()
+		return err
+	}
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	m.job, m.of, m.held, m.has = id, list, h, make([]mail.Status, m.keys.Recipients)
+	return nil
+}
+
+// recording is the time between two looks for outcomes, and perRecord the most outcomes of one transaction.
+const (
+	recording = 2 * time.Second
+	perRecord = 10_000
+)
+
+// record records what becomes of mailings until ctx ends. What fails is tried again.
+func (s *storing) record(ctx context.Context) error {
+	from, err := s.in.remote(s.of)
+	if err != nil {
+		return err
+	}
+	said := ""
+	for ; ctx.Err() == nil; sleep(ctx, recording) {
+		s.lock.Lock()
+		all := slices.Clone(s.mailings)
+		s.lock.Unlock()
+		for _, m := range all {
+			if m.ended {
+				continue
+			}
+			var err error
+			if m.of == nil {
+				err = s.fetch(ctx, m)
+			}
+			if err == nil {
+				err = s.recordOne(ctx, from, m)
+			}
+			switch {
+			case err == nil || errors.Is(err, depot.ErrAbsent) || ctx.Err() != nil:
+			case errors.Is(err, depot.ErrRefused):
+				return task.Fail(task.Refused, "%w", err)
+			case said != err.Error():
+				said = err.Error()
+				s.log.Warn("outcomes are not recorded", "job", m.keys.Job, "why", err)
+			}
+		}
+	}
+	return nil
+}
+
+// recordOne records the outcomes of a mailing that the store lacks, and its end.
+func (s *storing) recordOne(ctx context.Context, from depot.Remote, m *mailed) error {
+	all, closed, err := from.FetchOutcomes(ctx, m.keys.Job)
+	if err != nil {
+		return err
+	}
+	if len(all) != len(m.has) {
+		return fmt.Errorf("got %d outcomes, want %d", len(all), len(m.has))
+	}
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	var fresh []mail.Recipient
+	for r, v := range all {
+		if v := mail.Status(v); v != mail.Pending && v < mail.Statuses && v != m.has[r] {
+			fresh = append(fresh, mail.Recipient(r))
+		}
+	}
+	for batch := range slices.Chunk(fresh, perRecord) {
+		var outcomes []storage.Outcome
+		for _, r := range batch {
+			outcomes = append(outcomes, m.outcome(r, mail.Status(all[r])))
+		}
+		if err := s.store.Record(ctx, m.job, outcomes); err != nil {
+			return err
+		}
+		for _, r := range batch {
+			m.has[r] = mail.Status(all[r])
+		}
+	}
+	if !closed {
+		return nil
+	}
+	if err := s.store.EndJob(ctx, m.job, "ended"); err != nil {
+		return err
+	}
+	m.held.Release()
+	m.of, m.held, m.has, m.ended = nil, nil, nil, true
+	s.log.Info("a mailing is recorded", "job", m.keys.Job, "recipients", m.keys.Recipients)
+	return s.kept.Drop(m.keys.Job)
+}
+
+func (m *mailed) outcome(r mail.Recipient, v mail.Status) storage.Outcome {
+	return storage.Outcome{Place: uint32(r), To: m.of.Address(r), Outcome: v.String()}
+}
+
+// find returns the mailing with a place of the list of all mailings; nil: it is not here yet. The caller has the lock.
+func (s *storing) find(r mail.Recipient) *mailed {
+	for _, m := range s.mailings {
+		if r >= m.keys.First && r-m.keys.First < mail.Recipient(m.keys.Recipients) {
+			return m
+		}
+	}
+	return nil
+}
+
+// source names who makes changes: other sites may use the same store.
+func (s *storing) source(client string) string { return client + " of site " + s.in.site.Name }
+
+// Taken implements depot.Lists.
+func (s *storing) Taken(ctx context.Context, client string) (uint64, error) {
+	return s.store.Taken(ctx, s.source(client))
+}
+
+// Take implements depot.Lists: a person who leaves gets no mail of the list of the mailing any more, and one whose
+// address is dead none at all. The history has each of them before: by it the store knows who is at a place.
+func (s *storing) Take(ctx context.Context, client string, first uint64, all []depot.Change) (uint64, error) {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	for _, c := range all {
+		m := s.find(c.Rcpt)
+		if m == nil || m.of == nil && !m.ended {
+			return 0, fmt.Errorf("the mailing of recipient %d is not here yet", c.Rcpt)
+		}
+		if m.ended {
+			continue
+		}
+		r := c.Rcpt - m.keys.First
+		if err := s.store.Record(ctx, m.job, []storage.Outcome{m.outcome(r, m.has[r])}); err != nil {
+			return 0, err
+		}
+	}
+	to := lists.Changes{Store: s.store, MayLack: true, Of: func(r mail.Recipient) (string, uint32, bool) {
+		m := s.find(r)
+		if m == nil {
+			return "", 0, false
+		}
+		return m.name, uint32(r - m.keys.First), true
+	}}
+	return to.Take(ctx, s.source(client), first, all)
+}
+
+// List implements depot.Store.
+func (s *storing) List(ctx context.Context, who, name string) (io.ReadSeekCloser, depot.Digest, error) {
+	text, err := s.store.Open(ctx, "read by "+who, name)
+	if err != nil {
+		return nil, depot.Digest{}, absent(err)
+	}
+	d, err := depot.ParseDigest(text.Digest)
+	return text, d, err
+}
+
+// Part implements depot.Store.
+func (s *storing) Part(ctx context.Context, who string, of depot.Digest) (io.ReadSeekCloser, error) {
+	text, err := s.store.OpenDigest(ctx, "read by "+who, of.String())
+	if err != nil {
+		return nil, absent(err)
+	}
+	return text, nil
+}
+
+// absent makes what a store does not have what a depot does not have.
+func absent(err error) error {
+	if errors.Is(err, storage.ErrAbsent) {
+		return fmt.Errorf("%w: %w", depot.ErrAbsent, err)
+	}
+	return err
+}
+
+// Suppressed implements depot.Store.
+func (s *storing) Suppressed(ctx context.Context, after int64) (any, bool, error) {
+	e, err := s.store.Entries(ctx, after)
+	return e, len(e.All) > 0, err
+}
+
+// inStore begins the name of a list of the site's store on the command line.
+const inStore = "store:"
+
+// storedList returns the text of a list of the site's store: from the storage server, or, of a site in one process,
+// from the store itself.
+func (s *Site) storedList(name string) ([]byte, error) {
+	v, is := s.Named(site.Storage)
+	if !is {
+		return nil, task.Fail(task.Usage, "--list: got %s%s, want a CSV file: the site has no station of role storage",
+			inStore, name)
+	}
+	if s.Keys == "" {
+		f, err := task.OpenList("--list", v.Store+"#"+name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		text, err := io.ReadAll(f)
+		return text, task.Stored("--list", err)
+	}
+	a, _ := s.Named(site.A)
+	token, err := s.token(a)
+	if err != nil {
+		return nil, err
+	}
+	from, err := s.remote(v.Listen, token)
+	if err != nil {
+		return nil, err
+	}
+	text, err := from.FetchList(context.Background(), name)
+	switch {
+	case errors.Is(err, depot.ErrAbsent):
+		return nil, task.Fail(task.Usage, "--list: %w", err)
+	case errors.Is(err, depot.ErrRefused):
+		return nil, task.Fail(task.Refused, "--list: %w", err)
+	case err != nil:
+		return nil, task.Fail(task.Environment, "--list: %w", err)
+	}
+	return text, nil
+}

@@ -1,0 +1,198 @@
+package serve
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"flyball/cmd/flyball/internal/task"
+	"flyball/internal/list"
+	"flyball/internal/mail"
+	"flyball/realrun/depot"
+	"flyball/storage"
+)
+
+const storingSite = `schema_version = 1
+name = "test"
+scenario = "scenario.toml"
+receiver = %q
+
+[sending]
+chunk = 5
+check = "100ms"
+lease = "1s"
+
+[[station]]
+role = "b"
+number = 1
+
+[[station]]
+role = "b"
+number = 2
+
+[[station]]
+role = "storage"
+listen = "127.0.0.1:0"
+store = "sqlite:lists.db"
+
+[[station]]
+role = "c"
+listen = "127.0.0.1:0"
+domain = "returns.example"
+hard = 1
+
+[[station]]
+role = "d"
+listen = "127.0.0.1:0"
+
+[[station]]
+role = "a"
+`
+
+const storingScenario = `schema_version = 1
+name = "two"
+[governor]
+law = "hold"
+start = 4
+[message]
+size = "1KiB"
+[[server]]
+name = "b1"
+[[server]]
+name = "b2"
+[[destination]]
+name = "all"
+domain = "all.example"
+[[campaign]]
+name = "news"
+recipients = 1
+`
+
+// returned is a message that says that a mailbox does not exist.
+const returned = "From: MAILER-DAEMON@all.example\r\nSubject: Undelivered mail\r\nMIME-Version: 1.0\r\n" +
+	"Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n" +
+	"--b\r\nContent-Type: text/plain\r\n\r\nNo such user.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" +
+	"Reporting-MTA: dns; all.example\r\n\r\nFinal-Recipient: rfc822; %s\r\n" +
+	"Action: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 User unknown\r\n\r\n--b--\r\n"
+
+// A mailing of a stored list goes to those whom the store does not suppress (figures 5 and 6). Who leaves at the D
+// server, or whose mail returns to the C server, is suppressed in the store, and gets nothing of the next mailing; the
+// store has what became of each recipient, and B servers fetch the list from it once.
+func TestStorageServer(t *testing.T) {
+	receiver, at := takesMail(t)
+	dir := t.TempDir()
+	write(t, dir, "scenario.toml", storingScenario)
+	file := write(t, dir, "site.toml", fmt.Sprintf(storingSite, at))
+	const people = 12
+	who := func(i int) string { return fmt.Sprintf("r%d@all.example", i) }
+	rows := "email\n"
+	for i := range people {
+		rows += who(i) + "\n"
+	}
+	store, _, err := task.OpenStore(t.Context(), "sqlite:"+filepath.Join(dir, "lists.db"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if _, _, err := store.Import(t.Context(), storage.Import{Name: "people", File: strings.NewReader(rows),
+		FileName: "people.csv", Reject: func(list.Reject) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	address := func(i int) mail.Address {
+		a, err := mail.ParseAddress(who(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	if _, err := store.Suppress(t.Context(), []list.Entry{{Address: address(3)}}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := play(t, s)
+	key := mail.Key{1}
+	mails := func(job int, secret mail.Key) {
+		t.Helper()
+		if _, err := s.Submit(Submission{List: "store:people", Secret: secret}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the report", func() bool {
+			_, err := os.Stat(filepath.Join(dir, "reports", fmt.Sprintf("mailing-%d.json", job)))
+			return err == nil
+		})
+	}
+	mails(1, key)
+	for i := range people {
+		if n := receiver.count(who(i)); n != 1 && i != 3 || n != 0 && i == 3 {
+			t.Errorf("recipient %d: got %d messages", i, n)
+		}
+	}
+
+	ticket := key.AppendTicket(nil, mail.Ticket{Purpose: mail.ToLeave, Job: key.Mark(), Rcpt: 0,
+		Number: uint32(time.Now().Unix() / (24 * 60 * 60))})
+	answer, err := http.Post("http://"+p.Listens("d", "listen")+"/u/"+string(ticket),
+		"application/x-www-form-urlencoded", strings.NewReader("List-Unsubscribe=One-Click"))
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatal(answer, err)
+	}
+	answer.Body.Close()
+	conn, err := net.Dial("tcp", p.Listens("c", "listen"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := smtp.NewClient(conn)
+	defer client.Close()
+	if err := client.SendMail("", []string{receiver.got[who(1)].from}, strings.NewReader(fmt.Sprintf(returned,
+		who(1)))); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the store has who left and whose mail returned", func() bool {
+		in, err := store.SuppressedIn(t.Context(), "people")
+		return err == nil && in.Has(address(0)) && in.Has(address(1))
+	})
+	if all, err := store.Suppressed(t.Context()); err != nil || all.Has(address(0)) || !all.Has(address(1)) {
+		t.Errorf("who left one list left all, or a dead address is not dead for all: %v", err)
+	}
+
+	mails(2, mail.Key{2})
+	for i := range people {
+		if want := map[bool]int{true: 1, false: 2}[i < 2]; receiver.count(who(i)) != want && i != 3 {
+			t.Errorf("recipient %d: got %d messages, want %d", i, receiver.count(who(i)), want)
+		}
+	}
+	until(t, "the store has the outcomes", func() bool {
+		jobs, err := store.Jobs(t.Context())
+		return err == nil && len(jobs) == 2 && jobs[1].State == "ended" && jobs[0].List == "people" &&
+			jobs[0].Outcomes["delivered"] == people-1 && jobs[1].Outcomes["delivered"] == people-3 &&
+			jobs[1].Outcomes["suppressed"] == 3
+	})
+	p.end()
+	d, err := depot.Open(filepath.Join(dir, "state", "storage", "depot"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	entries, err := d.Audit()
+	if err != nil {
+		t.Fatal(err)
+	}
+	had := map[string]int{}
+	for _, e := range entries {
+		if strings.Contains(e.What, "/parts/") {
+			had[e.Who]++
+		}
+	}
+	if had["b1"] != 1 || had["b2"] != 1 {
+		t.Errorf("got %v requests for the list, want one of each B server", had)
+	}
+}
