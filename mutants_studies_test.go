@@ -74,6 +74,8 @@ var studiesMutants = []mutant{
 		"	i := slices.IndexFunc(l.jobs[l.delivered:], func(j job) bool { return j.result != nil }) + l.delivered\n" +
 			"	if i < l.delivered || l.jobs[i].result == nil"},
 	{"a lease never ends", "farm/ledger.go", "now.After(h.until)", "now.After(h.until.Add(1000 * time.Hour))"},
+	{"a result that is too large shuts its worker out", "farm/ledger.go",
+		"		case c.result.Failed == tooLarge && len(r.Record) > mostRecord:\n", ""},
 	{"a result that differs is taken", "farm/ledger.go",
 		"	case bytes.Equal(j.result, r.Record):\n", "	case len(r.Record) > 0:\n"},
 	{"who made a false result is believed", "farm/ledger.go",

@@ -48,7 +48,8 @@ type Coordinator struct {
 	over     bool
 	told     map[string]bool // workers that know that it is over
 	notes    []string
-	barred   int // workers that were noted
+	large    bool // a result was too large for a message, which was noted
+	barred   int  // workers that were noted
 	changed  chan struct{}
 	stats    Stats
 }
@@ -160,6 +161,10 @@ func (c *Coordinator) work(name string, question []byte) any {
 	slot := strconv.Itoa(a.Slot)
 	for _, r := range a.Results {
 		if r.Number < 0 || r.Number >= len(c.ledger.jobs) || r.Failed != "" {
+			if r.Failed == tooLarge && !c.large {
+				c.large = true
+				c.note("job %d is done here: %s; more machines are of no help with such jobs", r.Number, r.Failed)
+			}
 			continue // the ledger decides
 		}
 		if err := c.Check(r.Number, r.Record); err != nil {

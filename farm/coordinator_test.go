@@ -193,7 +193,7 @@ func TestWrongWorkers(t *testing.T) {
 		"fails there and not here: internal error: broken": func(context.Context, int, Job) ([]byte, error) {
 			panic("broken")
 		},
-		"with 470000 bytes": func(context.Context, int, Job) ([]byte, error) { return make([]byte, 470_000), nil },
+		"fails there and not here: " + tooLarge: func(context.Context, int, Job) ([]byte, error) { return make([]byte, 470_000), nil },
 	} {
 		s := newSite(t, nil)
 		out := make(chan error, 2)
@@ -217,6 +217,36 @@ func TestWrongWorkers(t *testing.T) {
 		if all := strings.Join(s.notes, "\n"); !strings.Contains(all, "worker wrong is shut out") {
 			t.Errorf("notes are %s", all)
 		}
+	}
+}
+
+// A result that no message can carry is made by the coordinator, which says so once. It shuts no worker out.
+func TestLargeResults(t *testing.T) {
+	do := func(_ context.Context, i int, _ Job) ([]byte, error) {
+		if i%10 != 3 {
+			return record(i), nil
+		}
+		return append(record(i), make([]byte, mostRecord)...), nil
+	}
+	s := newSite(t, func(c *Coordinating) { c.Here = func(int) Do { return do } })
+	out := make(chan error, 1)
+	worker := s.conn("worker")
+	go func() { out <- Work(t.Context(), worker, s.worker("worker", do)) }()
+	if err := s.do(40); err != nil {
+		t.Fatal(err)
+	}
+	s.co.Close()
+	if err := <-out; err != nil {
+		t.Error(err)
+	}
+	for i, r := range s.got {
+		if want, _ := do(t.Context(), i, Job{}); r != string(want) {
+			t.Errorf("job %d: got %d bytes, want %d", i, len(r), len(want))
+		}
+	}
+	if b, all := s.co.Barred(), strings.Join(s.notes, "\n"); len(b) > 0 || len(s.got) != 40 ||
+		strings.Count(all, tooLarge) != 1 {
+		t.Errorf("barred are %v, %d results, notes are %s", b, len(s.got), all)
 	}
 }
 

@@ -21,6 +21,10 @@ const (
 	mostWords  = 4 << 10 // bytes of a reason
 )
 
+// tooLarge is why a worker has no record of a job that it has done. The coordinator, which then does the job itself,
+// sees whether that is true.
+var tooLarge = fmt.Sprintf("the result has more than the %d KiB that a message may have", mostRecord>>10)
+
 // Subjects; a worker's name follows. A broker can so allow each worker its own subjects and no others.
 const (
 	helloSubject = "flyball.farm.hello."

@@ -213,7 +213,10 @@ func (s *slot) one(ctx context.Context, number int, j Job) (record []byte, err e
 			err = fmt.Errorf("internal error: %v", v)
 		}
 	}()
-	return s.do(ctx, number, j)
+	if record, err = s.do(ctx, number, j); len(record) > mostRecord {
+		return nil, errors.New(tooLarge)
+	}
+	return record, err
 }
 
 // short returns an error's words within what a message may have.
