@@ -193,7 +193,9 @@ func TestWrongWorkers(t *testing.T) {
 		"fails there and not here: internal error: broken": func(context.Context, int, Job) ([]byte, error) {
 			panic("broken")
 		},
-		"fails there and not here: " + tooLarge: func(context.Context, int, Job) ([]byte, error) { return make([]byte, 470_000), nil },
+		"fails there and not here: " + tooLarge: func(context.Context, int, Job) ([]byte, error) {
+			return make([]byte, 470_000), nil
+		},
 	} {
 		s := newSite(t, nil)
 		out := make(chan error, 2)

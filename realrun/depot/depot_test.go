@@ -340,8 +340,8 @@ func TestFetchGoesOn(t *testing.T) {
 	}
 }
 
-// A fetch ends with an error if the server cuts each connection and begins each part anew: the bytes that come again
-// and again are no progress.
+// A fetch ends with an error if the server cuts each connection and begins each part anew: bytes that come again do not
+// count as progress.
 func TestFetchGoesNowhere(t *testing.T) {
 	d := open(t)
 	text, digest := content(3, 100_000)
