@@ -2,8 +2,10 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
@@ -27,42 +29,53 @@ func starved() {
 	hoard = make([]byte, 1<<46+len(os.Args))
 }
 
+// scriptCommands are the commands of all scripts.
+var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"obeys": func(ts *testscript.TestScript, neg bool, args []string) {
+		for _, name := range args {
+			for _, wrong := range disobeys([]byte(ts.ReadFile(name))) {
+				ts.Fatalf("%s: %s", name, wrong)
+			}
+		}
+	},
+	"exits": func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) < 2 {
+			ts.Fatalf("usage: exits CODE COMMAND...")
+		}
+		want, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		err = ts.Exec(args[1], args[2:]...)
+		got := 0
+		var e *exec.ExitError
+		if errors.As(err, &e) {
+			got = e.ExitCode()
+		} else {
+			ts.Check(err)
+		}
+		if got != want {
+			ts.Fatalf("exit code %d, want %d", got, want)
+		}
+	},
+}
+
 // The scripts hold stdout, stderr, exit code and files of every command.
 // "exits N COMMAND" runs a command that must end with that code; "obeys FILE"
 // holds JSON against the published schema that it names. Rewrite with
 // go test ./cmd/flyball -args -update.
 func TestScripts(t *testing.T) {
+	sites, err := filepath.Abs("../../docs/sites")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := map[string]func(*testscript.TestScript, bool, []string){}
+	maps.Copy(commands, siteCommands)
+	maps.Copy(commands, scriptCommands)
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
+		Setup:         func(e *testscript.Env) error { e.Setenv("SITES", sites); return nil },
 		UpdateScripts: *update,
 		Condition:     func(cond string) (bool, error) { return cond == "long" && longtest.Asked(), nil },
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"obeys": func(ts *testscript.TestScript, neg bool, args []string) {
-				for _, name := range args {
-					for _, wrong := range disobeys([]byte(ts.ReadFile(name))) {
-						ts.Fatalf("%s: %s", name, wrong)
-					}
-				}
-			},
-			"exits": func(ts *testscript.TestScript, neg bool, args []string) {
-				if neg || len(args) < 2 {
-					ts.Fatalf("usage: exits CODE COMMAND...")
-				}
-				want, err := strconv.Atoi(args[0])
-				ts.Check(err)
-				err = ts.Exec(args[1], args[2:]...)
-				got := 0
-				var e *exec.ExitError
-				if errors.As(err, &e) {
-					got = e.ExitCode()
-				} else {
-					ts.Check(err)
-				}
-				if got != want {
-					ts.Fatalf("exit code %d, want %d", got, want)
-				}
-			},
-		},
+		Cmds:          commands,
 	})
 }
 
