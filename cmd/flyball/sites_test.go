@@ -20,10 +20,11 @@ import (
 
 // siteCommands are the commands of scripts that run a site of docs/sites, as its receivers and their people do:
 //
-//	site FILE                     copies a site file, each port of loopback replaced by a free one: $at2525 for port 2525
+//	site FILE                     copies a site file with free ports of loopback: $at2525 in place of port 2525
 //	receive ADDRESS               takes all mail there, and keeps each message as mail/RECIPIENT
 //	until REGEXP COMMAND...       runs a command until its output matches, for a minute
-//	follow METHOD URL FILE PATH CODE   uses the first link of a message whose path begins with PATH, at a server with URL
+//	follow METHOD URL FILE PATH CODE
+//	                              uses the first link of a message whose path begins with PATH, at a server with URL
 //	returns ADDRESS FILE          returns a message to where it came from: its mailbox does not exist
 //	requests ADDRESS FILE         asks by mail to leave, at the address that a message has for that
 //	until-listens ADDRESS...      waits until servers listen
