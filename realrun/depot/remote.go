@@ -218,8 +218,8 @@ func total(a *http.Response, from int64) (size int64, fits bool) {
 	return 0, false
 }
 
-// FetchKeys returns the keys of a mailing; if wait is set, it waits a while for one that is yet to come. The error wraps
-// ErrAbsent if the depot has none of this number.
+// FetchKeys returns the keys of a mailing; if wait is set, it waits a while for one that is yet to come. The error
+// wraps ErrAbsent if the depot has none of this number.
 func (r *Remote) FetchKeys(ctx context.Context, job engine.Job, wait bool) (k Keys, err error) {
 	if r.client == nil {
 		r.client = r.connect()
