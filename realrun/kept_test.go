@@ -8,9 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +20,6 @@ import (
 	"flyball/internal/durable"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
-	"flyball/internal/points"
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun/journal"
@@ -749,98 +746,4 @@ type counted struct {
 func (f counted) Sync() error {
 	f.syncs.Add(1)
 	return f.Growing.Sync()
-}
-
-// child is the variable of a process that is to be killed: the folder, the address, what becomes of ambiguous attempts,
-// recipients, messages of a session ahead, and the point at which the process kills itself, as NAME:NUMBER.
-const child = "FLYBALL_TEST_KEPT"
-
-// TestKeptChild is the process that others kill.
-func TestKeptChild(t *testing.T) {
-	words := strings.Fields(os.Getenv(child))
-	if len(words) == 0 {
-		t.Skip("it is a part of TestKill")
-	}
-	n, _ := strconv.Atoi(words[3])
-	ahead, _ := strconv.Atoi(words[4])
-	if len(words) > 5 {
-		points.Kill(words[5])
-	}
-	l := life{folder: words[0], addr: words[1], ambiguous: words[2], recipients: n, boot: 1,
-		ahead: ahead}
-	if _, err := l.run(context.Background(), durable.Files(l.folder), nil); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// start starts a process of a mailing.
-func (l life) start(t *testing.T, point string) *exec.Cmd {
-	t.Helper()
-	c := exec.Command(os.Args[0], "-test.run=^TestKeptChild$", "-test.timeout=60s")
-	c.Env = append(os.Environ(), fmt.Sprintf("%s=%s %s %s %d %d %s", child, l.folder, l.addr, l.ambiguous, l.recipients,
-		l.ahead, point))
-	c.Stderr = os.Stderr
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-// Processes of a mailing are killed at random times and at each point, until it ends. By the receiver's own ledger no
-// recipient is missed, and who has two messages had an ambiguous attempt. The long form kills 1,000 times.
-func TestKill(t *testing.T) {
-	t.Parallel()
-	want := longtest.Or(40, 1000)
-	points := []string{"written", "durable", "passed", "dot", "replied"}
-	killed, doubts, twice, mailings := 0, 0, 0, 0
-	hits := map[string]int{} // by point; "": at a random time
-	for ; killed < want; mailings++ {
-		b := newInbox(t, time.Millisecond)
-		l := life{folder: t.TempDir(), addr: b.Addr().String(), ambiguous: []string{"resend", "hold"}[mailings%2],
-			recipients: 600, boot: 1, ahead: []int{1, 6}[mailings/2%2]}
-		for stops := 0; ; stops++ {
-			draw := rng.New(1, 0).At(uint64(mailings), uint32(stops), 1)
-			point, wait := "", time.Hour
-			switch k := killed % 6; {
-			case stops == 20: // let it end
-			case k < len(points):
-				point = fmt.Sprintf("%s:%d", points[k], 1+draw[1]%60)
-			default:
-				wait = time.Duration(20+draw[1]%150) * time.Millisecond
-			}
-			c := l.start(t, point)
-			timer := time.AfterFunc(wait, func() { c.Process.Kill() })
-			err := c.Wait()
-			timer.Stop()
-			if err == nil {
-				break
-			}
-			if status := c.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
-				t.Fatalf("a process ends with %v", err)
-			}
-			killed++
-			point, _, _ = strings.Cut(point, ":")
-			hits[point]++
-		}
-		r, err := l.run(t.Context(), durable.Files(l.folder), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.check(t, l, r)
-		doubts += len(r.Doubts())
-		for _, n := range b.got {
-			twice += max(0, n-1)
-		}
-		b.Close()
-	}
-	t.Logf("%d processes of %d mailings were killed, %v: %d ambiguous attempts, %d second messages, none missed",
-		killed, mailings, hits, doubts, twice)
-	for _, point := range points {
-		if hits[point] < want/10 {
-			t.Errorf("%d were killed at %q, want at least %d", hits[point], point, want/10)
-		}
-	}
-	if doubts == 0 {
-		t.Error("no process was killed between a final dot and its outcome")
-	}
 }
