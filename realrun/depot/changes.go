@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 
 	"flyball/engine"
 	"flyball/internal/input"
@@ -175,18 +174,6 @@ func (r *Remote) Pull(ctx context.Context, source string, to Lists) (n int, err 
 		have, err = to.Take(ctx, source, c.First, c.Changes)
 	}
 	return n, err
-}
-
-// Every calls do now and then until ctx ends, and tells of its errors, which end nothing: changes stay buffered.
-func Every(ctx context.Context, pause time.Duration, do func(context.Context) (int, error), warn func(error)) {
-	for {
-		if _, err := do(ctx); err != nil && ctx.Err() == nil {
-			warn(err)
-		}
-		if wait(ctx, pause) != nil {
-			return
-		}
-	}
 }
 
 // ask makes a request with a body in JSON, which may be nil, and reads the answer into one.

@@ -140,22 +140,6 @@ func TestChanges(t *testing.T) {
 	if _, err := push.Pull(t.Context(), "d3", lists); !errors.Is(err, ErrRefused) {
 		t.Errorf("got %v, want ErrRefused", err)
 	}
-	broken := errors.New("broken")
-	warned := make(chan error)
-	ctx, cancel := context.WithCancel(t.Context())
-	fails := func(context.Context) (int, error) { return 0, broken }
-	go Every(ctx, time.Nanosecond, fails, func(err error) {
-		select {
-		case warned <- err:
-		case <-ctx.Done():
-		}
-	})
-	for range 3 {
-		if err := <-warned; err != broken {
-			t.Error(err)
-		}
-	}
-	cancel()
 	for _, body := range []string{"", "{}", `{"first":0,"changes":[]}`, `{"first":1,"x":1}`, `{"first":-1}`, "[]",
 		`{"first":1,"changes":[` + strings.Repeat(`{"rcpt":1},`, most) + `{"rcpt":1}]}`,
 		`{"first":1,"changes":[` + strings.Repeat(" ", 300_000) + `]}`} {

@@ -45,7 +45,7 @@ func (r *Remote) validate() []error {
 		l.Check(u.Scheme == "https" || at.Addr().IsLoopback(), "url",
 			"got http://%s outside of loopback, want https://%s", at, at)
 	}
-	err = CheckToken(r.Token)
+	err = checkToken(r.Token)
 	l.Check(err == nil, "token", "%v", err)
 	return l
 }

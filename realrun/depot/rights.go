@@ -64,8 +64,8 @@ func NewToken() string { return rand.Text() + rand.Text() }
 // leastToken is the least length of a token in bytes: 26 letters and digits of rand.Text are 130 bits.
 const leastToken = 26
 
-// CheckToken returns an error for a token that may be guessed.
-func CheckToken(token string) error {
+// checkToken returns an error for a token that may be guessed.
+func checkToken(token string) error {
 	if len(token) < leastToken || !conf.Plain(token) || strings.ContainsAny(token, " \t") {
 		return fmt.Errorf("got a token of %d bytes, want %d or more, without spaces", len(token), leastToken)
 	}
@@ -75,8 +75,8 @@ func CheckToken(token string) error {
 // HashToken returns what a depot keeps of a token.
 func HashToken(token string) Digest { return sha256.Sum256([]byte(token)) }
 
-// ValidateClients returns an error with everything about clients that makes no sense.
-func ValidateClients(all []Client) error {
+// validateClients returns an error with everything about clients that makes no sense.
+func validateClients(all []Client) error {
 	var l conf.List
 	names, hashes := map[string]bool{}, map[Digest]bool{}
 	for i, c := range all {

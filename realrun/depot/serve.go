@@ -57,9 +57,9 @@ type Server struct {
 }
 
 // Serve returns a server of the depot for clients. The time of audit entries is now. Errors are those of
-// ValidateClients.
+// validateClients.
 func (d *Depot) Serve(clients []Client, now func() time.Time) (*Server, error) {
-	if err := ValidateClients(clients); err != nil {
+	if err := validateClients(clients); err != nil {
 		return nil, err
 	}
 	s := &Server{depot: d, clients: clients, now: now, mux: http.NewServeMux(),

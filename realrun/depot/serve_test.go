@@ -196,7 +196,7 @@ func TestClients(t *testing.T) {
 	}
 	for token, want := range map[string]bool{NewToken(): true, strings.Repeat("x", 26): true,
 		strings.Repeat("x", 25): false, strings.Repeat("x", 26) + " ": false, strings.Repeat("x", 26) + "\n": false} {
-		if err := CheckToken(token); (err == nil) != want {
+		if err := checkToken(token); (err == nil) != want {
 			t.Errorf("%q: %v", token, err)
 		}
 	}

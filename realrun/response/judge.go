@@ -34,8 +34,8 @@ type Rule struct {
 	OpenAtOnce, ClickAtOnce time.Duration // since the acceptance
 }
 
-// DefaultRule returns the rule as it is meant to be used.
-func DefaultRule() Rule {
+// defaultRule returns the rule as it is meant to be used.
+func defaultRule() Rule {
 	return Rule{Links: 5, Within: time.Second, Around: 10 * time.Second, OpenAtOnce: 10 * time.Second,
 		ClickAtOnce: 2 * time.Second}
 }

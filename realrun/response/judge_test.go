@@ -63,7 +63,7 @@ func TestJudge(t *testing.T) {
 		{"at once", []Response{at(-1, 1), at(1.9, 1), at(2.1, 1), at(9.9, -1), at(10.1, -1)}, 8,
 			[]Reason{AtOnce, AtOnce, NoSign, AtOnce, NoSign}},
 	} {
-		rule := DefaultRule()
+		rule := defaultRule()
 		for i, got := range rule.Judge(v.all, v.links, sent) {
 			if got.Reason != v.want[i] || got.Human != (v.want[i] == NoSign) || got.Accepted != sent {
 				t.Errorf("%s: response %d: got %v, want %s", v.name, i, got, v.want[i])
@@ -184,7 +184,7 @@ const simulationSeed = 20261130
 func TestSimulatedClicks(t *testing.T) {
 	for seed := range uint64(longtest.Or(3, 50)) {
 		luck := rand.New(rand.NewPCG(simulationSeed, seed))
-		rule, s := DefaultRule(), score{}
+		rule, s := defaultRule(), score{}
 		for range 20_000 {
 			v := simulated(luck)
 			for i, got := range rule.Judge(v.all, links, sent) {

@@ -39,7 +39,7 @@ type Config struct {
 
 // Default returns the configuration of a server that keeps its responses in a folder.
 func Default(dir string) Config {
-	return Config{Dir: dir, Rule: DefaultRule(), Flush: 200 * time.Millisecond, Batch: 1000, MostHeader: 16 << 10,
+	return Config{Dir: dir, Rule: defaultRule(), Flush: 200 * time.Millisecond, Batch: 1000, MostHeader: 16 << 10,
 		Connections: 1000, Timeout: 10 * time.Second}
 }
 
