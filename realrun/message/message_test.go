@@ -271,8 +271,10 @@ func TestParseRefuses(t *testing.T) {
 		{ok + "Bcc: b@x.test\n\n", "t:3:1: header Bcc names more recipients, want one recipient per message"},
 		{ok + "Resent-From: b@x.test\n\n",
 			"t:3:1: header Resent-From may not be written by an author, want it left out"},
-		{ok + "X-A;B: c\n\n", "t:3:1: header X-A;B has a semicolon in its name, which no signature can list " +
-			"(RFC 6376 3.5), want another name"},
+		{ok + "X-A;B: c\n\n", "t:3:1: header X-A;B has \";\" in its name, which breaks the signatures that list it " +
+			"(RFC 6376 3.2), want another name"},
+		{ok + "X-A=B: c\n\n", "t:3:1: header X-A=B has \"=\" in its name, which breaks the signatures that list it " +
+			"(RFC 6376 3.2), want another name"},
 		{"From: a@x\nSubject: s\n\n", `t:1:7: header From: domain "x" has one label, want two or more`},
 		{"From: {{from}}\nSubject: s\n\n",
 			`t:1:7: header From: missing '@' or angle-addr, want one address, alone or as Name <address>`},

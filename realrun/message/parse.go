@@ -232,8 +232,9 @@ func refused(lower string) string {
 	if strings.HasPrefix(lower, "resent-") {
 		return "may not be written by an author, want it left out"
 	}
-	if strings.Contains(lower, ";") {
-		return "has a semicolon in its name, which no signature can list (RFC 6376 3.5), want another name"
+	if at := strings.IndexAny(lower, ";="); at >= 0 { // what divides the tags of a signature
+		return fmt.Sprintf("has %q in its name, which breaks the signatures that list it (RFC 6376 3.2), "+
+			"want another name", lower[at:at+1])
 	}
 	return ""
 }
