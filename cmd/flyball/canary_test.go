@@ -80,6 +80,12 @@ recipients = 60
 	} {
 		args := []string{"realrun", "-q", in("live.toml"), "--promotion", in("p.jsonl"), "--out", in("out"), "--force"}
 		code, out, errout := invoke(t, append(args, v.args...)...)
+		for range 4 { // a machine that is late has its reasons to return when the mailing is over
+			if strings.Contains(out+errout, v.words) || !strings.Contains(out, "this machine was too slow") {
+				break
+			}
+			code, out, errout = invoke(t, append(args, v.args...)...)
+		}
 		if code != v.code || !strings.Contains(out+errout, v.words) {
 			t.Errorf("%q: exit code %d, want %d: %s%s\nwant %s", v.args, code, v.code, out, errout, v.words)
 		}

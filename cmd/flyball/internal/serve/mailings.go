@@ -66,7 +66,8 @@ func (a *mailings) take(k depot.Keys) error {
 	return a.add(k)
 }
 
-// fetch has the keys of each further mailing from the depot until ctx ends. They are kept before they are used.
+// fetch has the keys of each further mailing from the depot until ctx ends. What cannot be kept is used all the same: a
+// restart fetches it again.
 func (a *mailings) fetch(ctx context.Context) error {
 	from, err := a.in.remote(a.of)
 	if err != nil {
@@ -79,14 +80,10 @@ func (a *mailings) fetch(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err == nil:
-			text, err := json.Marshal(k)
-			if err == nil {
-				err = errors.Join(a.log.Append(text), a.log.Sync())
+			if err := a.keep(k); err != nil {
+				a.member.log.Warn("a mailing is not kept: a restart fetches it again", "mailing", k.Job, "why", err)
 			}
-			if err == nil {
-				err = a.take(k)
-			}
-			if err != nil {
+			if err := a.take(k); err != nil {
 				return err
 			}
 			continue
@@ -103,4 +100,15 @@ func (a *mailings) fetch(ctx context.Context) error {
 		case <-time.After(look):
 		}
 	}
+}
+
+func (a *mailings) keep(k depot.Keys) error {
+	text, err := json.Marshal(k)
+	if err == nil {
+		err = a.log.Append(text)
+	}
+	if err == nil {
+		err = a.log.Sync()
+	}
+	return err
 }
