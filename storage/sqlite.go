@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"time"
 
 	driverOfSQLite "modernc.org/sqlite"
 )
@@ -19,7 +20,10 @@ type sqlite struct {
 	create bool
 }
 
-// settings are those of each connection. Other writers wait for a minute. What is deleted is overwritten.
+// longestWait is for how long a writer waits for others.
+const longestWait = time.Minute
+
+// settings are those of each connection. Other writers are waited for (longestWait). What is deleted is overwritten.
 const settings = "_pragma=busy_timeout(60000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
 	"&_pragma=secure_delete(ON)&_pragma=cache_size(-2000)&_txlock=immediate"
 
@@ -41,7 +45,7 @@ func (e sqlite) open() (*sql.DB, error) {
 	}
 	db := sql.OpenDB(checked{connector})
 	if err := db.Ping(); err != nil {
-		if of := new(driverOfSQLite.Error); errors.As(err, &of) && of.Code()&0xff == notDatabase {
+		if isCode(err, notDatabase) {
 			err = fmt.Errorf("%w: %w", ErrForeign, err)
 		}
 		return nil, errors.Join(err, db.Close())
@@ -76,14 +80,33 @@ func (sqlite) wipe(ctx context.Context, db *sql.DB) error {
 // checked is a connector whose connections have read back that they keep what they confirm.
 type checked struct{ driver.Connector }
 
-// notDatabase is SQLite's code of a file of another kind (https://sqlite.org/rescode.html#notadb).
-const notDatabase = 26
+// Codes of SQLite (https://sqlite.org/rescode.html).
+const (
+	busy        = 5  // another connection writes
+	notDatabase = 26 // a file of another kind
+)
+
+// isCode reports whether an error is one of SQLite with a code.
+func isCode(err error, code int) bool {
+	of := new(driverOfSQLite.Error)
+	return errors.As(err, &of) && of.Code()&0xff == code
+}
 
 // full is PRAGMA synchronous at which each commit is written through (https://sqlite.org/pragma.html).
 const full = 2
 
 func (c checked) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
+	// Who finds that another connection begins the write-ahead log is not made to wait for it by busy_timeout
+	// (https://sqlite.org/c3ref/busy_handler.html).
+	for end := time.Now().Add(longestWait); isCode(err, busy) && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+		conn, err = c.Connector.Connect(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -341,7 +341,7 @@ func TestMigrations(t *testing.T) {
 			t.Error(err)
 		}
 		var all sync.WaitGroup
-		for range 4 {
+		for range 12 {
 			all.Go(func() {
 				s, err := Open(t.Context(), p, config(true))
 				if err != nil {
