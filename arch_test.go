@@ -22,6 +22,7 @@ const floors = `
 internal/vt internal/portable internal/conf internal/csvfile internal/unit internal/rng internal/snap internal/stats
 internal/tabular internal/evq internal/hist internal/mail internal/tomlfile internal/fields
 internal/replies
+governor/feedback
 governor netmodel/limits netmodel/delay engine/partition engine/delivery/retry
 netmodel/config
 netmodel

@@ -37,7 +37,7 @@ var checks = []check{
 	{"scripts", []string{"./engine/...", "-run", "Script"}},
 	{"referee", []string{"./engine/...", "-skip", "Script"}},
 	{"crash", []string{"./sim/crash/..."}},
-	{"oracles", []string{"./governor"}},
+	{"oracles", []string{"./governor/..."}},
 	{"formulas", []string{"./netmodel/...", "./internal/..."}},
 	{"sink", []string{"./realrun/sink"}},
 	{"names", []string{"./realrun/names", "./realrun/path"}},

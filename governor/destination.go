@@ -3,6 +3,7 @@ package governor
 import (
 	"fmt"
 
+	"flyball/governor/feedback"
 	"flyball/internal/conf"
 	"flyball/internal/snap"
 	"flyball/internal/vt"
@@ -24,10 +25,10 @@ type Destination struct {
 	// part of a step up for each attempt that the receiver served, N being the limit: "1/N", "1/sqrt N", "1", or
 	// another number instead of 1
 	// Source: derived: Postfix default_destination_concurrency_positive_feedback
-	Positive Amount `toml:"positive" default:"1"`
+	Positive feedback.Amount `toml:"positive" default:"1"`
 	// part of a step down for each attempt that failed to connect, in the handshake, with 421 or without a reply
 	// Source: derived: Postfix default_destination_concurrency_negative_feedback
-	Negative Amount `toml:"negative" default:"1"`
+	Negative feedback.Amount `toml:"negative" default:"1"`
 	// a destination is dead after this many cohorts of consecutive such failures; 0: never
 	// Source: derived: Postfix default_destination_concurrency_failed_cohort_limit
 	Cohorts float64 `toml:"cohorts" range:"0..1000000" default:"1"`
@@ -132,8 +133,14 @@ func (d Destination) Limiter() Limiter {
 	if d.Law == "aimd" {
 		return &atIntervals{aimd{base{cfg: Config{AIMD: AIMD(d.AIMD)}, available: float64(d.Initial)}}}
 	}
-	return &Feedback{cfg: d, limit: d.Initial}
+	return byAttempts{feedback.New(feedback.Config{Initial: d.Initial, Max: d.Max, Positive: d.Positive,
+		Negative: d.Negative, Cohorts: d.Cohorts})}
 }
+
+// byAttempts is a limit that depends on single attempts alone.
+type byAttempts struct{ *feedback.Concurrency }
+
+func (byAttempts) Interval(Sample) {}
 
 // atIntervals applies a law of C to one destination. Its samples are the
 // destination's attempts in an interval, with the attempts under way as P_a. It

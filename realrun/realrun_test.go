@@ -11,6 +11,7 @@ import (
 
 	"flyball/engine/delivery/retry"
 	"flyball/governor"
+	"flyball/governor/feedback"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
@@ -375,7 +376,7 @@ func TestLimitsInBothWorlds(t *testing.T) {
 	s.Governor.Law, s.Governor.Start, s.Governor.Interval = "hold", 60, 20*vt.Second
 	each := governor.DefaultDestination()
 	each.Law, each.Max, each.Cohorts, each.Parked = "postfix-feedback", 15, 0, 200
-	each.Positive.Per, each.Negative.Per = governor.PerCohort, governor.PerCohort
+	each.Positive.Per, each.Negative.Per = feedback.PerCohort, feedback.PerCohort
 	s.Governor.Destination = each
 	s.Retry.Limit = 20
 	_, simulated := simulate(t, s)

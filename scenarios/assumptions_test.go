@@ -10,6 +10,7 @@ import (
 
 	"flyball/engine/delivery/retry"
 	"flyball/governor"
+	"flyball/governor/feedback"
 	"flyball/internal/conf"
 	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
@@ -32,7 +33,7 @@ func numbersOf(t reflect.Type, key string) []string {
 		switch {
 		case f.Type == reflect.TypeFor[vt.Span](), f.Type == reflect.TypeFor[unit.PerHour](),
 			f.Type == reflect.TypeFor[unit.Bytes](),
-			f.Type == reflect.TypeFor[delay.Dist](), f.Type == reflect.TypeFor[governor.Amount](),
+			f.Type == reflect.TypeFor[delay.Dist](), f.Type == reflect.TypeFor[feedback.Amount](),
 			f.Type == reflect.TypeFor[[]vt.Span]():
 			all = append(all, key)
 		case f.Type.Kind() == reflect.Struct:

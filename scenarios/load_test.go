@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"flyball/governor"
+	"flyball/governor/feedback"
 	"flyball/internal/conf"
 	"flyball/internal/tomlfile"
 	"flyball/internal/unit"
@@ -357,7 +357,7 @@ func TestTags(t *testing.T) {
 			switch {
 			case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
 				walk(format.Element(f.Type.Elem()), conf.Index(key, 0))
-			case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[governor.Amount]():
+			case f.Type.Kind() == reflect.Struct && f.Type != reflect.TypeFor[feedback.Amount]():
 				walk(field, key)
 			case f.Absent(field):
 			case f.Type.Kind() == reflect.Float64 && !f.InRange(field.Float()),

@@ -12,6 +12,7 @@ import (
 	"flyball/engine/delivery/retry"
 	"flyball/engine/proximity"
 	"flyball/governor"
+	"flyball/governor/feedback"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
 	"flyball/internal/replies"
@@ -657,9 +658,9 @@ func (d *dice) limits() governor.Destination {
 		return v
 	}
 	v.Max = v.Initial + d.between(0, 20)
-	amount := func() governor.Amount {
-		return governor.Amount{Value: pick(d, 1, 1, 0.5, d.Float64()),
-			Per: pick(d, governor.PerDelivery, governor.PerCohort, governor.PerRoot)}
+	amount := func() feedback.Amount {
+		return feedback.Amount{Value: pick(d, 1, 1, 0.5, d.Float64()),
+			Per: pick(d, feedback.PerDelivery, feedback.PerCohort, feedback.PerRoot)}
 	}
 	v.Positive, v.Negative = amount(), amount()
 	v.Cohorts = pick(d, 0, 1, 1, 0.3, 2.5)

@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"flyball/governor"
+	"flyball/governor/feedback"
 	"flyball/internal/mail"
 	"flyball/internal/replies"
 	"flyball/internal/unit"
@@ -153,11 +153,11 @@ func (p *process) leaves(d mail.Destination, reply mail.Reply) {
 
 const little = 1e-9
 
-func part(a governor.Amount, limit float64) float64 {
+func part(a feedback.Amount, limit float64) float64 {
 	switch a.Per {
-	case governor.PerCohort:
+	case feedback.PerCohort:
 		return a.Value / limit
-	case governor.PerRoot:
+	case feedback.PerRoot:
 		return a.Value / math.Sqrt(limit)
 	}
 	return a.Value

@@ -11,6 +11,7 @@ import (
 	"flyball/engine/delivery"
 	"flyball/engine/delivery/retry"
 	"flyball/governor"
+	"flyball/governor/feedback"
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
@@ -141,7 +142,7 @@ func (f *referee) limit() {
 	d.Law, d.Initial, d.Cohorts = "postfix-feedback", 1+f.r.IntN(4), []float64{0, 1, 3}[f.r.IntN(3)]
 	d.Max, d.Revive = d.Initial+f.r.IntN(6), vt.Span(1+f.r.IntN(300))*vt.Second
 	d.Parked = []int{0, 1, 20, 20000, 20000}[f.r.IntN(5)]
-	d.Positive.Per, d.Negative.Per = governor.Per(f.r.IntN(3)), governor.Per(f.r.IntN(3))
+	d.Positive.Per, d.Negative.Per = feedback.Per(f.r.IntN(3)), feedback.Per(f.r.IntN(3))
 	f.cfg.Destination, f.cfg.Destinations = d, len(f.busyAt)
 	for range f.busyAt {
 		f.limits = append(f.limits, d.Limiter())

@@ -11,6 +11,7 @@ import (
 	"flyball/engine/delivery"
 	"flyball/engine/delivery/retry"
 	"flyball/governor"
+	"flyball/governor/feedback"
 	"flyball/internal/mail"
 	"flyball/internal/replies"
 	"flyball/internal/script"
@@ -323,7 +324,7 @@ func (s *stage) each(args map[string]string, number func(string, int) int) gover
 		d.Law = law
 	}
 	d.Initial, d.Max, d.Parked = number("initial", d.Initial), number("most", d.Max), number("parked", d.Parked)
-	for key, v := range map[string]*governor.Amount{"positive": &d.Positive, "negative": &d.Negative} {
+	for key, v := range map[string]*feedback.Amount{"positive": &d.Positive, "negative": &d.Negative} {
 		if t, ok := args[key]; ok {
 			s.Must(v.UnmarshalText([]byte(t)))
 		}

@@ -1,4 +1,4 @@
-package governor_test
+package feedback_test
 
 import (
 	"fmt"
@@ -6,14 +6,13 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"flyball/governor"
+	"flyball/governor/feedback"
 )
 
-// postfix returns the law of Postfix with its defaults.
-func postfix() governor.Destination {
-	c := governor.DefaultDestination()
-	c.Law = "postfix-feedback"
-	return c
+// postfix returns the defaults of Postfix.
+func postfix() feedback.Config {
+	one := feedback.Amount{Value: 1}
+	return feedback.Config{Initial: 5, Max: 20, Positive: one, Negative: one, Cohorts: 1}
 }
 
 // receiver simulates a receiver that takes five deliveries at a time and replies
@@ -21,11 +20,11 @@ func postfix() governor.Destination {
 // recipients, two per delivery, 1 s each; the client begins with five concurrent
 // deliveries and may have twenty. deferred is the share of deliveries that are
 // refused; mean and sd describe the limit, taken at every feedback.
-func receiver(t *testing.T, a governor.Amount, seed uint64) (deferred, mean, sd float64) {
+func receiver(t *testing.T, a feedback.Amount, seed uint64) (deferred, mean, sd float64) {
 	t.Helper()
 	c := postfix()
 	c.Positive, c.Negative = a, a
-	f := c.Limiter()
+	f := feedback.New(c)
 	const deliveries, slots = 1000, 5
 	// s: greatest delay of a delivery, time of a refusal; our choice, the rest is published
 	const late, refusal = 0.05, 0.01
@@ -73,16 +72,23 @@ func receiver(t *testing.T, a governor.Amount, seed uint64) (deferred, mean, sd 
 	return refused / deliveries, mean, math.Sqrt(squares/deliveries - mean*mean)
 }
 
+func near(t *testing.T, what string, got, want, tol float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tol) {
+		t.Errorf("%s: got %g, want %g +- %g", what, got, want, tol)
+	}
+}
+
 func TestFeedbackAgainstPublishedTable(t *testing.T) {
 	for _, v := range []struct {
 		name           string
-		amount         governor.Amount
+		amount         feedback.Amount
 		deferred, mean float64 // published, without connection caching
 		theory         float64 // 1 / (1 + roundup(1 / feedback)) at N = 5
 	}{
-		{"1/N", governor.Amount{Value: 1, Per: governor.PerCohort}, 0.165, 5.17, 1.0 / 6},
-		{"1/sqrt N", governor.Amount{Value: 1, Per: governor.PerRoot}, 0.245, 5.28, 1.0 / 4},
-		{"1", governor.Amount{Value: 1}, 0.497, 5.63, 1.0 / 2},
+		{"1/N", feedback.Amount{Value: 1, Per: feedback.PerCohort}, 0.165, 5.17, 1.0 / 6},
+		{"1/sqrt N", feedback.Amount{Value: 1, Per: feedback.PerRoot}, 0.245, 5.28, 1.0 / 4},
+		{"1", feedback.Amount{Value: 1}, 0.497, 5.63, 1.0 / 2},
 	} {
 		for seed := range uint64(3) {
 			deferred, mean, sd := receiver(t, v.amount, seed)
@@ -96,8 +102,8 @@ func TestFeedbackAgainstPublishedTable(t *testing.T) {
 
 // A cycle of successes ends with a step; a cycle of failures begins with one.
 func TestFeedbackCycles(t *testing.T) {
-	limits := func(c governor.Destination, events string) string {
-		f := c.Limiter()
+	limits := func(c feedback.Config, events string) string {
+		f := feedback.New(c)
 		all := ""
 		for _, e := range events {
 			switch e {
@@ -114,10 +120,10 @@ func TestFeedbackCycles(t *testing.T) {
 	}
 	c := postfix()
 	perN := c
-	perN.Positive = governor.Amount{Value: 1, Per: governor.PerCohort}
+	perN.Positive = feedback.Amount{Value: 1, Per: feedback.PerCohort}
 	perN.Negative = perN.Positive
 	third := perN
-	third.Positive, third.Negative = governor.Amount{Value: 1.0 / 3}, governor.Amount{Value: 1.0 / 3}
+	third.Positive, third.Negative = feedback.Amount{Value: 1.0 / 3}, feedback.Amount{Value: 1.0 / 3}
 	never := third
 	never.Cohorts = 0
 	small := c
@@ -126,7 +132,7 @@ func TestFeedbackCycles(t *testing.T) {
 	ten.Initial = 10
 	for _, v := range []struct {
 		name   string
-		c      governor.Destination
+		c      feedback.Config
 		events string
 		want   string
 	}{
@@ -150,9 +156,11 @@ func TestFeedbackCycles(t *testing.T) {
 	}
 
 	// With nothing else under way the limit stops at 1 + initial.
-	f := c.Limiter()
+	f := feedback.New(c)
 	for range 50 {
 		f.Success(1)
 	}
-	same(t, "limit of an idle destination", f.Limit(), 6)
+	if f.Limit() != 6 {
+		t.Errorf("limit of an idle destination: got %d, want 6", f.Limit())
+	}
 }

@@ -1,4 +1,9 @@
-package governor
+// Package feedback limits how many attempts to one destination are under way, by
+// the rule of Postfix: each attempt moves the limit, up after successes and down
+// after failures. Package governor has it as a law of destinations.
+//
+// A Concurrency is a pure state machine, and not safe for concurrent use.
+package feedback
 
 import (
 	"fmt"
@@ -76,33 +81,42 @@ func (a Amount) at(n float64) float64 {
 	return a.Value
 }
 
-// Feedback is the concurrency limit of one destination as in Postfix 2.5 and
+// Config has the numbers of a Concurrency. governor.Destination says what each is for, its range and its default.
+type Config struct {
+	Initial, Max       int
+	Positive, Negative Amount
+	Cohorts            float64
+}
+
+// Concurrency is the limit of one destination as in Postfix 2.5 and
 // later, adjusted after each delivery (restated from the pseudo code of
 // SCHEDULER_README). The limit rises by 1 at the end of a cycle of 1 / feedback
 // successes and falls by 1 at the beginning of a cycle of failures. So overload
 // is corrected at once, and a receiver that takes five deliveries at a time
 // refuses one in 1 + ceil(1 / feedback).
 //
-// Feedback is not a law of C: it takes every attempt, of one destination. Later
-// revisions of Postfix round 1 / feedback to the nearest whole number rather than
-// up and no longer offer the square root; for 1/N and 1 the result is the same.
-type Feedback struct {
-	cfg         Destination
+// Later revisions of Postfix round 1 / feedback to the nearest whole number rather
+// than up and no longer offer the square root; for 1/N and 1 the result is the same.
+type Concurrency struct {
+	cfg         Config
 	limit       int     // 0: dead
 	success     float64 // feedback summed in the current cycle of successes
 	failure     float64 // feedback left in the current cycle of failures
 	failCohorts float64 // consecutive failures, each as 1 / limit
 }
 
+// New returns the initial limit. c must be valid.
+func New(c Config) *Concurrency { return &Concurrency{cfg: c, limit: c.Initial} }
+
 // Limit returns how many deliveries to the destination may be under way; 0 while
 // the destination is dead.
-func (f *Feedback) Limit() int { return f.limit }
+func (f *Concurrency) Limit() int { return f.limit }
 
 // Success adjusts the limit after a delivery without connection or handshake
 // failure; the message itself may have been refused. busy is the number of
 // deliveries that were under way, including this one. Success revives a dead
 // destination.
-func (f *Feedback) Success(busy int) {
+func (f *Concurrency) Success(busy int) {
 	f.failCohorts = 0
 	if f.limit == 0 {
 		f.Revive()
@@ -126,7 +140,7 @@ const rounding = 1e-9
 
 // Failure adjusts the limit after a delivery that failed to connect or in the
 // handshake, which includes a 421. busy is as for Success and is not used.
-func (f *Feedback) Failure(busy int) {
+func (f *Concurrency) Failure(busy int) {
 	if f.limit == 0 {
 		return
 	}
@@ -148,17 +162,14 @@ func (f *Feedback) Failure(busy int) {
 
 // Revive sets the limit of a dead destination to the initial concurrency; its
 // cycles continue where they stood.
-func (f *Feedback) Revive() {
+func (f *Concurrency) Revive() {
 	if f.limit == 0 {
 		f.limit = f.cfg.Initial
 		f.failCohorts = 0
 	}
 }
 
-// Interval does nothing: the limit depends on single attempts.
-func (f *Feedback) Interval(Sample) {}
-
 // State saves or restores f.
-func (f *Feedback) State(c *snap.Codec) {
+func (f *Concurrency) State(c *snap.Codec) {
 	c.Fields(&f.limit, &f.success, &f.failure, &f.failCohorts)
 }
