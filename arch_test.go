@@ -56,7 +56,8 @@ cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/m
 cmd/flyball/internal/promote cmd/flyball/internal/kept
 cmd/flyball/internal/status cmd/flyball/internal/lists cmd/flyball/internal/letters
 cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
-cmd/flyball/internal/bounces cmd/flyball/internal/requested cmd/flyball/internal/serve
+cmd/flyball/internal/bounces cmd/flyball/internal/requested cmd/flyball/internal/sites
+cmd/flyball/internal/serve
 cmd/flyball/internal/demo cmd/flyball/internal/console
 cmd/flyball/internal/simulate cmd/flyball/internal/send cmd/flyball/internal/operate cmd/flyball/internal/tools
 cmd/flyball

@@ -52,7 +52,7 @@ var checks = []check{
 	{"workers", []string{"./farm", "./bus"}},
 	{"lists", []string{"./internal/list", "./internal/csvfile"}},
 	{"depot", []string{"./realrun/depot"}},
-	{"site", []string{"./site", "./cmd/flyball/internal/serve"}},
+	{"site", []string{"./site", "./cmd/flyball/internal/sites", "./cmd/flyball/internal/serve"}},
 	{"live", []string{"./realrun/dial", "./realrun/guard", "./realrun/message", "./realrun/mailing", "./realrun"}},
 	{"reports", []string{"./scenarios/study", "./scenarios/work", "./reports/..."}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Replic"}},

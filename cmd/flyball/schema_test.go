@@ -22,8 +22,8 @@ import (
 	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/requested"
 	"flyball/cmd/flyball/internal/send"
-	"flyball/cmd/flyball/internal/serve"
 	"flyball/cmd/flyball/internal/simulate"
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/speed"
 	"flyball/cmd/flyball/internal/status"
 	"flyball/cmd/flyball/internal/task"
@@ -73,7 +73,7 @@ var published = map[string]struct {
 	"verify":      {"flyball verify --json", reflect.TypeFor[verify.Results]()},
 	"returned":    {"flyball bounce show --json", reflect.TypeFor[bounces.Kept]()},
 	"requests":    {"flyball request show --json", reflect.TypeFor[requested.Shown]()},
-	"site-status": {"flyball serve status --json", reflect.TypeFor[serve.Status]()},
+	"site-status": {"flyball serve status --json", reflect.TypeFor[sites.Status]()},
 	"bounces":     {"flyball bounce read --json", reflect.TypeFor[bounces.Findings]()},
 	"bench":       {"a line of flyball bench --json", reflect.TypeFor[speed.Spell]()},
 

@@ -20,7 +20,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
-	"flyball/cmd/flyball/internal/serve"
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/internal/mail"
 	"flyball/internal/points"
 )
@@ -220,9 +220,9 @@ func (f *fleet) reported() bool {
 	return err == nil
 }
 
-func (f *fleet) accounts() (*serve.Account, map[mail.Recipient]bool) {
+func (f *fleet) accounts() (*sites.Account, map[mail.Recipient]bool) {
 	f.t.Helper()
-	s, err := serve.Load(f.file, nil)
+	s, err := sites.Load(f.file, nil)
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -241,7 +241,7 @@ func (f *fleet) judge() (ambiguous int) {
 	f.ledger.allow(math.MaxInt)
 	f.within(5*time.Minute, "the report", f.reported)
 	f.within(time.Minute, "the answers of C and D", func() bool { return f.ledger.asking.Load() == 0 })
-	var of *serve.Account
+	var of *sites.Account
 	f.within(time.Minute, "all that C and D have taken", func() bool {
 		var barred map[mail.Recipient]bool
 		of, barred = f.accounts()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"flyball/cmd/flyball/internal/serve"
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	"flyball/internal/mail"
@@ -55,7 +56,7 @@ const killed = "b3"
 type play struct {
 	Demo
 	scenario *scenarios.Scenario
-	site     *serve.Site
+	site     *sites.Site
 	process  *serve.Process
 	sink     *sink.Sink
 	key      mail.Key
@@ -123,7 +124,7 @@ func (p *play) prepare() (err error) {
 	if err := durable.Write(p.letter, letter); err != nil {
 		return task.Error{Kind: task.Environment, Err: err}
 	}
-	p.site = serve.Of(p.config(), s)
+	p.site = sites.Of(p.config(), s)
 	p.site.Resolver = p.sink
 	return nil
 }
@@ -199,7 +200,7 @@ func (p *play) run(ctx context.Context) (*Books, error) {
 func (p *play) direct(ctx context.Context) error {
 	early, stop := context.WithCancel(ctx)
 	defer stop()
-	if _, err := p.site.Submit(serve.Submission{Synthetic: true, Letter: p.letter, Secret: p.key}); err != nil {
+	if _, err := p.site.Submit(sites.Submission{Synthetic: true, Letter: p.letter, Secret: p.key}); err != nil {
 		return err
 	}
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -9,6 +9,7 @@ import (
 	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/demo"
 	"flyball/cmd/flyball/internal/serve"
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/cmd/flyball/internal/terminal"
 )
@@ -74,7 +75,7 @@ safety, 130 and 143 a demo stopped by a signal.`,
 				}
 				return books.Err()
 			}
-			s, err := serve.Load(args[0], roles)
+			s, err := sites.Load(args[0], roles)
 			if err != nil {
 				return err
 			}
@@ -116,7 +117,7 @@ func oneSite(c *cobra.Command, args []string) error {
 }
 
 func (a app) serveSubmitCommand() *cobra.Command {
-	var q serve.Submission
+	var q sites.Submission
 	c := &cobra.Command{
 		Use:   "submit SITE --list FILE",
 		Short: "Put a mailing into the queue of a site",
@@ -130,7 +131,7 @@ Exit codes: 0 done, 2 usage, 3 an invalid site, list or letter, 7 a disk, 8 refu
 for safety.`,
 		Args: oneSite,
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := serve.Load(args[0], nil)
+			s, err := sites.Load(args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -169,7 +170,7 @@ response servers: what of these is on this computer. The servers may be running 
 Exit codes: 0 shown, 2 usage, 3 an invalid site or journal, 7 a disk.`,
 		Args: oneSite,
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := serve.Load(args[0], nil)
+			s, err := sites.Load(args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -196,7 +197,7 @@ the files *.hash, as the storage server does.
 Exit codes: 0 done, 2 usage, 3 an invalid site, 7 a disk.`,
 		Args: oneSite,
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := serve.Load(args[0], nil)
+			s, err := sites.Load(args[0], nil)
 			if err != nil {
 				return err
 			}
@@ -217,7 +218,7 @@ do what it must, and nothing else. The public keys must be there (flyball serve 
 Exit codes: 0 done, 2 usage, 3 an invalid site, 7 a key that is not there.`,
 		Args: oneSite,
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := serve.Load(args[0], nil)
+			s, err := sites.Load(args[0], nil)
 			if err != nil {
 				return err
 			}

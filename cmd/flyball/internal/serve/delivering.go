@@ -54,7 +54,7 @@ func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 	}
 	of := p.site.Scenario
 	t := &realrun.SMTP{Replies: of.ReplyTables(), Resolver: p.site.Resolver, Letters: &s.letters,
-		Dialogue: of.Dialogue, Scale: 1, Domain: p.site.returns(), Returns: s.letters.Returns, Broken: s.breaks}
+		Dialogue: of.Dialogue, Scale: 1, Domain: p.site.ReturnDomain(), Returns: s.letters.Returns, Broken: s.breaks}
 	if t.Resolver == nil {
 		at, err := netip.ParseAddrPort(p.site.Receiver)
 		if err != nil {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	"flyball/internal/longtest"
@@ -127,13 +128,13 @@ role = "a"
 
 // running is a site under way.
 type running struct {
-	*Site
+	*sites.Site
 	*Process
 	end func()
 }
 
 // play runs all stations of a site until end is called.
-func play(t *testing.T, s *Site) *running {
+func play(t *testing.T, s *sites.Site) *running {
 	t.Helper()
 	p, err := Open(t.Context(), s, quiet())
 	if err != nil {
@@ -189,7 +190,7 @@ func ask(t *testing.T, method, url, body, agent string) (code int, leads string)
 func (r *running) facts(t *testing.T, name string) int {
 	t.Helper()
 	v, _ := r.Named(name)
-	had, err := journal.Read(durable.Files(v.Folder), r.journalID(v))
+	had, err := journal.Read(durable.Files(v.Folder), r.JournalID(v))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,11 +209,11 @@ func TestSiteBehindAHybrid(t *testing.T) {
 	letter := write(t, dir, "letter.txt", "From: news@news.example\nSubject: Hello\nHTML: page.html\n"+
 		"List-Unsubscribe: https://news.example/u\nResponses: https://news.example clicks opens trap\n\nHello.\n")
 	list := write(t, dir, "people.csv", "email\nann@big.example\nbob@big.example\ncid@big.example\ndan@big.example\n")
-	s, err := Load(write(t, dir, "site.toml", fmt.Sprintf(site9, at)), nil)
+	s, err := sites.Load(write(t, dir, "site.toml", fmt.Sprintf(site9, at)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Submit(Submission{List: list, Letter: letter}); err != nil {
+	if _, err := s.Submit(sites.Submission{List: list, Letter: letter}); err != nil {
 		t.Fatal(err)
 	}
 	r := play(t, s)
@@ -297,7 +298,7 @@ func TestSiteBehindAHybrid(t *testing.T) {
 
 	// What was counted, when the time of all verdicts has come. What a client did 200 times is not written down again.
 	r.end()
-	if all := answered(t, s); all.Unjudged == 0 || all.Opens != (Tally{}) {
+	if all := answered(t, s); all.Unjudged == 0 || all.Opens != (sites.Tally{}) {
 		t.Errorf("got %+v, want verdicts that wait", all)
 	}
 	v, _ := s.Named("response")
@@ -337,25 +338,8 @@ func TestMailingsAreKept(t *testing.T) {
 	}
 }
 
-// A letter that asks for counts is refused where no server counts; one without a word about it is taken.
-func TestLetterWithoutAResponseServer(t *testing.T) {
-	s, dir := aSite(t, "")
-	list := write(t, dir, "people.csv", "email\nann@big.example\n")
-	write(t, dir, "page.html", `<p><a href="https://shop.example/1">one</a></p>`)
-	letter := "From: news@news.example\nSubject: Hello\nHTML: page.html\n"
-	file := write(t, dir, "letter.txt", letter+"Responses: https://news.example clicks\n\nHello.\n")
-	if _, err := s.Submit(Submission{List: list, Letter: file}); err == nil ||
-		!strings.Contains(err.Error(), "letter.txt:4:12: header Responses: got links to a response server") {
-		t.Errorf("got %v", err)
-	}
-	file = write(t, dir, "letter.txt", letter+"\nHello.\n")
-	if _, err := s.Submit(Submission{List: list, Letter: file}); err != nil {
-		t.Error(err)
-	}
-}
-
 // answered returns what the site has counted of its first mailing.
-func answered(t *testing.T, s *Site) Responses {
+func answered(t *testing.T, s *sites.Site) sites.Responses {
 	t.Helper()
 	st, err := s.Status()
 	if err != nil || len(st.Responses) != 1 || st.Responses[0].Job != 1 {

@@ -34,7 +34,7 @@ func (m *member) openMailings(add func(depot.Keys) error) (*mailings, error) {
 	name := filepath.Join(m.of.Folder, mailingsFile)
 	log, had, err := durable.OpenLog(name, mailingsHeader, true)
 	if err != nil {
-		return nil, m.unusable(err)
+		return nil, task.Unusable(m.name, err)
 	}
 	a.log = log
 	m.closes(log.Close)
@@ -49,15 +49,6 @@ func (m *member) openMailings(add func(depot.Keys) error) (*mailings, error) {
 		}
 	}
 	return a, nil
-}
-
-// unusable is the error of a file of the station that cannot be used.
-func (m *member) unusable(err error) error {
-	kind, other := task.Environment, new(durable.OtherLog)
-	if errors.Is(err, durable.ErrDamaged) || errors.As(err, &other) {
-		kind = task.Invalid
-	}
-	return task.Fail(kind, "%s: %w", m.name, err)
 }
 
 // take adds the next mailing.

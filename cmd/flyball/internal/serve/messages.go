@@ -4,24 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"path/filepath"
 	"time"
 
 	"flyball/bus"
 	"flyball/bus/carrier"
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
-	"flyball/site"
 )
 
 // openBroker starts the broker, if it is to run in this process: one without a port if all stations do.
 func (p *Process) openBroker() (err error) {
 	var cfg bus.ServerConfig
-	switch v, is := p.site.brokerHere(); {
+	switch v, is := p.site.BrokerHere(); {
 	case is:
-		users, err := p.site.users()
+		users, err := p.site.Users()
 		if err != nil {
 			return err
 		}
@@ -31,85 +29,15 @@ func (p *Process) openBroker() (err error) {
 		return nil
 	}
 	if p.broker, err = bus.Start(cfg); err != nil {
-		return ofBus(err)
+		return sites.BusError(err)
 	}
 	return nil
-}
-
-func (s *Site) brokerHere() (site.Station, bool) {
-	for _, v := range s.Here {
-		if v.Role == site.Broker {
-			return v, true
-		}
-	}
-	return site.Station{}, false
-}
-
-// ofBus gives an error of a bus its kind.
-func ofBus(err error) error {
-	switch {
-	case errors.Is(err, bus.ErrRefused):
-		return task.Error{Kind: task.Refused, Err: err}
-	case errors.Is(err, bus.ErrUnreachable):
-		return task.Error{Kind: task.Environment, Err: err}
-	}
-	return err
-}
-
-// users returns what each station may do on the bus.
-func (s *Site) users() (all []bus.User, err error) {
-	for _, v := range s.Stations {
-		own := s.roles(v)
-		if own == nil {
-			continue
-		}
-		key, err := bus.ReadPublicKey(filepath.Join(s.Keys, v.Name()+publicFile))
-		if err != nil {
-			return nil, ofBus(err)
-		}
-		all = append(all, bus.User{NKey: key, Rights: carrier.Rights(s.Name, own...), Name: v.Name()})
-	}
-	return all, nil
-}
-
-// roles returns the addresses of the roles of a station; none of a broker.
-func (s *Site) roles(v site.Station) []engine.Address {
-	a, is := v.Address()
-	switch {
-	case !is:
-		return nil
-	case v.Role == site.B:
-		return []engine.Address{a, {Role: engine.Delivery, Server: a.Server}}
-	}
-	return []engine.Address{a}
-}
-
-// hasRole reports whether the site has a role with an address.
-func (s *Site) hasRole(a engine.Address) bool {
-	for _, v := range s.Stations {
-		for _, own := range s.roles(v) {
-			if own == a {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Rights writes the part of a NATS server's configuration that lets the stations of the site do what they must, and
-// nothing else.
-func (s *Site) Rights(w io.Writer) error {
-	users, err := s.users()
-	if err == nil {
-		_, err = io.WriteString(w, bus.Authorization(users))
-	}
-	return err
 }
 
 // join connects the station to the others: from now on receive gets its messages.
 func (m *member) join(ctx context.Context, receive func(engine.Message)) error {
 	s := m.in.site
-	cfg := s.connection(m.of)
+	cfg := s.Connection(m.of)
 	cfg.Steady = true
 	cfg.Note = func(text string) { m.log.Warn("bus", "what", text) }
 	within := m.in.broker
@@ -120,16 +48,16 @@ func (m *member) join(ctx context.Context, receive func(engine.Message)) error {
 	}
 	conn, err := m.dial(ctx, cfg, within)
 	if err != nil {
-		return ofBus(fmt.Errorf("%s: %w", m.name, err))
+		return sites.BusError(fmt.Errorf("%s: %w", m.name, err))
 	}
 	m.closes(func() error { conn.Close(); return nil })
 	m.conn = conn
-	c := carrier.New(conn, carrier.Config{Site: s.Name, Peers: s.hasRole,
+	c := carrier.New(conn, carrier.Config{Site: s.Name, Peers: s.HasRole,
 		Alarm: func(text string) { m.log.Warn("message", "what", text) }})
 	m.next = c
-	for _, own := range s.roles(m.of) {
+	for _, own := range s.Roles(m.of) {
 		if err := c.Listen(own, receive); err != nil {
-			return ofBus(fmt.Errorf("%s: %w", m.name, err))
+			return sites.BusError(fmt.Errorf("%s: %w", m.name, err))
 		}
 	}
 	return nil
@@ -162,16 +90,8 @@ func (m *member) watchBus(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return ofBus(context.Cause(m.conn.Context()))
+		return sites.BusError(context.Cause(m.conn.Context()))
 	}
-}
-
-// returns returns the domain of return paths.
-func (s *Site) returns() string {
-	if c, is := s.Named(site.C); is && c.Domain != "" {
-		return c.Domain
-	}
-	return "sender.example"
 }
 
 // listen listens at an address that a key of the site names.

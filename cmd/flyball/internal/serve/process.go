@@ -1,9 +1,11 @@
+// Package serve runs the stations of a site: the servers of a system that mails together ([0023] to [0048]), any
+// mixture of them in one process. A Process opens, runs, kills and replaces stations; each role has a file, which is
+// named by what the station does. Package sites has all that needs no running station.
 package serve
 
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"flyball/bus"
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/internal/durable"
@@ -22,7 +25,7 @@ import (
 
 // Process has the stations of a site that run in this process.
 type Process struct {
-	site    *Site
+	site    *sites.Site
 	log     *slog.Logger
 	broker  *bus.Server       // within the process; nil: another one is used
 	depotAt string            // where the depot listens
@@ -88,7 +91,7 @@ func (f *cutFile) Write(b []byte) (int, error) {
 }
 
 // Open opens the stations of a site that run here. The caller must Close the process.
-func Open(ctx context.Context, s *Site, log *slog.Logger) (*Process, error) {
+func Open(ctx context.Context, s *sites.Site, log *slog.Logger) (*Process, error) {
 	p := &Process{site: s, log: log}
 	if err := p.open(ctx); err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -176,7 +179,7 @@ func (m *member) lockFolder() error {
 // openJournal reads the journal of the station, or begins one.
 func (m *member) openJournal() (err error) {
 	m.disk.Disk = durable.Files(m.of.Folder)
-	id := m.in.site.journalID(m.of)
+	id := m.in.site.JournalID(m.of)
 	var had journal.Contents
 	if m.journal, had, err = journal.Open(&m.disk, id); errors.Is(err, journal.ErrMissing) {
 		m.journal, err = journal.Create(&m.disk, id)
@@ -193,11 +196,6 @@ func (m *member) openJournal() (err error) {
 	m.before = had.Entries
 	m.closes(m.journal.Close)
 	return nil
-}
-
-// journalID names the journal of a station of the site.
-func (s *Site) journalID(v site.Station) journal.ID {
-	return sha256.Sum256([]byte("flyball station 1 " + s.Name + " " + v.Name()))
 }
 
 // closes has close call f.
@@ -228,7 +226,7 @@ func (m *member) Send(e engine.Message) {
 
 // Run runs all stations until ctx ends, or one of them fails: then all others end too.
 func (p *Process) Run(ctx context.Context) error {
-	if v, is := p.site.brokerHere(); is {
+	if v, is := p.site.BrokerHere(); is {
 		p.log.Info("begins", "station", v.Name(), "listen", v.Listen)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

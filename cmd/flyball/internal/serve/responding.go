@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/realrun/depot"
 	"flyball/realrun/response"
 )
@@ -29,7 +30,7 @@ func (p *Process) openResponding(_ context.Context, m *member) (err error) {
 	cfg := response.Default(m.of.Folder)
 	cfg.Trusted = loopback
 	if s.server, err = response.New(cfg); err != nil {
-		return m.unusable(err)
+		return task.Unusable(m.name, err)
 	}
 	m.closes(s.server.Close)
 	s.all, err = m.openMailings(func(k depot.Keys) error {

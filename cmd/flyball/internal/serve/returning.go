@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/engine/inbox"
 	"flyball/realrun/depot"
 	"flyball/realrun/inbound"
@@ -31,7 +32,7 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 	}
 	cfg.Warn = func(err error) { m.log.Warn("returned mail cannot be kept", "why", err) }
 	if s.server, err = inbound.New(cfg); err != nil {
-		return m.unusable(err)
+		return task.Unusable(m.name, err)
 	}
 	m.closes(s.server.Close)
 	s.all, err = m.openMailings(func(k depot.Keys) error {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/engine/sender"
@@ -54,7 +55,7 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 		return task.Fail(task.Environment, "%s: %w", m.name, err)
 	}
 	m.closes(s.depot.Close)
-	if s.listens, err = m.listen("depot.listen", p.site.depotAddress()); err != nil {
+	if s.listens, err = m.listen("depot.listen", p.site.DepotAddress()); err != nil {
 		return err
 	}
 	p.depotAt = s.listens.Addr().String()
@@ -84,7 +85,7 @@ func (s *sending) serveDepot(ctx context.Context) error {
 		return err
 	}
 	server.Outcomes = s.outcomes
-	settings, err := s.in.site.tls()
+	settings, err := s.in.site.TLS()
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (s *sending) takeMailings(ctx context.Context) error {
 			return err
 		}
 		for _, name := range names {
-			if err := s.in.site.move(ctx, name, s.depot, s.submit); ctx.Err() != nil {
+			if err := s.in.site.Move(ctx, name, s.depot, s.submit); ctx.Err() != nil {
 				return nil
 			} else if err != nil && said[name] != err.Error() {
 				said[name] = err.Error()
@@ -130,7 +131,7 @@ func (s *sending) takeMailings(ctx context.Context) error {
 }
 
 // submit gives the role a mailing. Its times are times of the station.
-func (s *sending) submit(ctx context.Context, m depot.Manifest, p pending) error {
+func (s *sending) submit(ctx context.Context, m depot.Manifest, p sites.Pending) error {
 	err := s.station.Do(ctx, func(now vt.Time, out *engine.Outbox) {
 		at := func(t time.Time) vt.Time {
 			if t.IsZero() {

@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,10 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"flyball/cmd/flyball/internal/sites"
+	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/internal/durable"
 	"flyball/internal/mail"
+	"flyball/internal/rng"
 	"flyball/realrun/depot"
+	"flyball/realrun/mailing"
 )
 
 // write writes a file below a folder.
@@ -28,168 +31,15 @@ func write(t *testing.T, dir, name, text string) string {
 	return name
 }
 
-// aSite returns a site of one A server and one B server.
-func aSite(t *testing.T, more string) (*Site, string) {
-	t.Helper()
-	dir := t.TempDir()
-	file := write(t, dir, "site.toml", `schema_version = 1
-name = "test"
-scenario = "quickstart"
-receiver = "127.0.0.1:2525"
-`+more+`
-[[station]]
-role = "a"
-
-[[station]]
-role = "b"
-number = 1
-`)
-	s, err := Load(file, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, dir
-}
-
-// What a site file names must fit together, and all that does not is said at once.
-func TestLoadChecksTheWhole(t *testing.T) {
-	dir := t.TempDir()
-	two := "[[station]]\nrole = \"a\"\n[[station]]\nrole = \"b\"\nnumber = 1\n[[station]]\nrole = \"b\"\nnumber = 2\n"
-	near := "receiver = \"127.0.0.1:25\"\n" + two
-	for _, v := range []struct{ text, want string }{
-		{"receiver = \"192.0.2.1:25\"\n" + two, "receiver: got 192.0.2.1:25, want an address on loopback"},
-		{near, "scenario: got quickstart with 1 server, want 2"},
-		{near + "[[station]]\nrole = \"c\"\nlisten = \"0.0.0.0:2526\"\n",
-			"station[3].listen: got 0.0.0.0:2526, want an address on loopback"},
-		{near + "[[station]]\nrole = \"storage\"\nlisten = \"127.0.0.1:1\"\nstore = \"lists.db\"\n",
-			"store: got \"lists.db\", want a store without a list"},
-		{near + "[[station]]\nrole = \"storage\"\nlisten = \"0.0.0.0:1\"\nstore = \"sqlite:l.db\"\n",
-			"station[3].listen: got 0.0.0.0:1, want an address on loopback"},
-		{near + "[[station]]\nrole = \"broker\"\nlisten = \"127.0.0.1:1\"\n",
-			"station[3].role: got a broker and no bus.url"},
-	} {
-		file := write(t, dir, "site.toml", "schema_version = 1\nname = \"x\"\nscenario = \"quickstart\"\n"+v.text)
-		if _, err := Load(file, nil); err == nil || !strings.Contains(err.Error(), v.want) {
-			t.Errorf("got %v, want %q", err, v.want)
-		}
-	}
-	file := write(t, dir, "site.toml", "schema_version = 1\nname = \"x\"\nscenario = \"quickstart\"\n"+
-		"receiver = \"127.0.0.1:25\"\n[[station]]\nrole = \"a\"\n[[station]]\nrole = \"b\"\nnumber = 1\n")
-	for _, v := range []struct {
-		role, want string
-	}{{"b3", `--role: got "b3", want one of a, b1 (did you mean "b1"?)`}, {"a", "bus.url: got none"}} {
-		if _, err := Load(file, []string{v.role}); err == nil || !strings.Contains(err.Error(), v.want) {
-			t.Errorf("--role %s: got %v, want %q", v.role, err, v.want)
-		}
-	}
-}
-
-// A mailing is in the queue as a whole or not at all; all that is wrong with it is said.
-func TestSubmit(t *testing.T) {
-	s, dir := aSite(t, "")
-	list := write(t, dir, "people.csv", "email,name\nann@big.example,Ann\nbob@careful.example,Bob\n")
-	letter := write(t, dir, "letter.txt", "From: news@sender.example\nSubject: Hello {{nam}}\n\nHello {{nobody}}.\n")
-	_, err := s.Submit(Submission{List: list, Letter: letter})
-	if err == nil || !strings.Contains(err.Error(), "{{nam}}") || !strings.Contains(err.Error(), "{{nobody}}") {
-		t.Errorf("got %v, want both placeholders refused", err)
-	}
-	if _, err := s.Submit(Submission{List: "store:people"}); err == nil ||
-		!strings.Contains(err.Error(), "the site has no station of role storage") {
-		t.Errorf("got %v, want a site without a store", err)
-	}
-	if names, err := s.Waiting(); len(names) > 0 || err != nil {
-		t.Errorf("a refused mailing is in the queue: %v, %v", names, err)
-	}
-	letter = write(t, dir, "letter.txt", "From: news@sender.example\nSubject: Hello {{name}}\n\nHello {{name}}.\n")
-	m, err := s.Submit(Submission{List: list, Letter: letter})
-	if err != nil || m.Recipients != 2 {
-		t.Fatal(m, err)
-	}
-	if names, err := s.Waiting(); len(names) != 1 || err != nil {
-		t.Errorf("got %v, %v, want one mailing", names, err)
-	}
-}
-
-// A process that stops at any step of the move of a mailing from the queue does the rest later: the mailing is
-// submitted under one number, and its places follow the last place of the mailing before it.
-func TestMoveGoesOn(t *testing.T) {
-	s, dir := aSite(t, "")
-	list := write(t, dir, "people.csv", "email\nann@big.example\nbob@careful.example\n")
-	for range 2 {
-		if _, err := s.Submit(Submission{List: list}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	names, err := s.Waiting()
-	if err != nil || len(names) != 2 {
-		t.Fatal(names, err)
-	}
-	d, err := depot.Open(filepath.Join(dir, "depot"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	var got []string
-	stops := errors.New("the process stops")
-	submit := func(fail error) func(context.Context, depot.Manifest, pending) error {
-		return func(_ context.Context, m depot.Manifest, _ pending) error {
-			got = append(got, fmt.Sprintf("job %d at %d", m.Job, m.First))
-			return fail
-		}
-	}
-	for _, fail := range []error{stops, stops, nil} { // in the depot, and the role does not have it
-		if err := s.move(t.Context(), names[0], d, submit(fail)); !errors.Is(err, fail) {
-			t.Fatalf("got %v, want %v", err, fail)
-		}
-	}
-	if err := s.move(t.Context(), names[1], d, submit(nil)); err != nil {
-		t.Fatal(err)
-	}
-	if all := strings.Join(got, ", "); all != "job 1 at 0, job 1 at 0, job 1 at 0, job 2 at 2" {
-		t.Errorf("got %s", all)
-	}
-	// A folder whose removal was stopped is removed.
-	half := filepath.Join(s.queue(), "half")
-	if err := os.MkdirAll(half, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	write(t, half, listFile, "")
-	if err := s.move(t.Context(), "half", d, submit(nil)); err != nil {
-		t.Fatal(err)
-	}
-	if names, err := s.Waiting(); len(names) != 0 || err != nil || len(got) != 4 {
-		t.Errorf("got %v, %v in the queue, and %v", names, err, got)
-	}
-}
-
-// Keys are made once, and no other user may read the secret ones.
-func TestKeys(t *testing.T) {
-	s, dir := aSite(t, "keys = \"keys\"\n")
-	made, err := s.MakeKeys()
-	if err != nil || len(made) != 2 {
-		t.Fatal(made, err)
-	}
-	if made, err = s.MakeKeys(); err != nil || len(made) != 0 {
-		t.Errorf("made %v again, %v", made, err)
-	}
-	for _, name := range []string{"a" + seedFile, "b1" + tokenFile} {
-		if info, err := os.Stat(filepath.Join(dir, "keys", name)); err != nil || info.Mode().Perm() != 0o600 {
-			t.Errorf("%s: %v, %v, want mode 0600", name, info, err)
-		}
-	}
-	if users, err := s.users(); err != nil || len(users) != 2 || len(users[1].Rights.Publish) == 0 {
-		t.Errorf("got %v, %v", users, err)
-	}
-	if clients, err := s.clients(); err != nil || len(clients) != 1 || clients[0].Role != depot.Delivering {
-		t.Errorf("got %v, %v", clients, err)
-	}
-}
-
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
 
 // A folder has one process at a time, and a journal that another station wrote is refused.
 func TestFoldersAreLocked(t *testing.T) {
-	s, dir := aSite(t, "")
+	dir := t.TempDir()
+	s, err := sites.Load(write(t, dir, "site.toml", fmt.Sprintf(site9, "127.0.0.1:2525")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	lockedBy := filepath.Join(dir, "state", "a")
 	if err := durable.Files(lockedBy).Make(); err != nil {
 		t.Fatal(err)
@@ -206,18 +56,20 @@ func TestFoldersAreLocked(t *testing.T) {
 
 // Recipients of two mailings have the letters and the return paths of their own, and places one after the other.
 func TestLettersOfTwoMailings(t *testing.T) {
-	s, _ := aSite(t, "")
+	s, _, err := (&task.Source{Arg: "quickstart"}).Load()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var l letters
 	for i, name := range []string{"ann", "bob"} {
-		p := depot.Manifest{Keys: depot.Keys{Job: engine.Job(i + 1), First: mail.Recipient(i), Recipients: 1,
-			Date: time.Unix(0, 0), Secret: mail.Key{byte(i + 1)}}, List: &depot.Part{Name: "people.csv"}}
-		m, err := s.mailing(p, func(string) (io.ReadCloser, error) {
-			return io.NopCloser(strings.NewReader("email\n" + name + "@big.example\n")), nil
-		})
+		k := depot.Keys{Job: engine.Job(i + 1), First: mail.Recipient(i), Recipients: 1, Date: time.Unix(0, 0),
+			Secret: mail.Key{byte(i + 1)}}
+		m, err := mailing.New(s, rng.New(s.Seed, 0), mailing.Source{ListName: "people.csv", Key: k.Secret, Date: k.Date,
+			List: strings.NewReader("email\n" + name + "@big.example\n")})
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.add(letterOf{keys: p.Keys, mailing: m})
+		l.add(letterOf{keys: k, mailing: m})
 	}
 	for i, name := range []string{"ann", "bob"} {
 		if to, _ := l.Letter(mail.Recipient(i), nil); to != name+"@big.example" {

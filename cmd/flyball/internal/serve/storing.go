@@ -18,7 +18,6 @@ import (
 	"flyball/internal/rng"
 	"flyball/realrun/depot"
 	"flyball/realrun/mailing"
-	"flyball/site"
 	"flyball/storage"
 )
 
@@ -90,7 +89,7 @@ func (s *storing) run(ctx context.Context) error {
 		return err
 	}
 	server.Store, server.Lists = s, s
-	settings, err := s.in.site.tls()
+	settings, err := s.in.site.TLS()
 	if err != nil {
 		return err
 	}
@@ -304,45 +303,4 @@ func absent(err error) error {
 func (s *storing) Suppressed(ctx context.Context, after int64) (any, bool, error) {
 	e, err := s.store.Entries(ctx, after)
 	return e, len(e.All) > 0, err
-}
-
-// inStore begins the name of a list of the site's store on the command line.
-const inStore = "store:"
-
-// storedList returns the text of a list of the site's store: from the storage server, or, of a site in one process,
-// from the store itself.
-func (s *Site) storedList(name string) ([]byte, error) {
-	v, is := s.Named(site.Storage)
-	if !is {
-		return nil, task.Fail(task.Usage, "--list: got %s%s, want a CSV file: the site has no station of role storage",
-			inStore, name)
-	}
-	if s.Keys == "" {
-		f, err := task.OpenList("--list", v.Store+"#"+name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		text, err := io.ReadAll(f)
-		return text, task.Stored("--list", err)
-	}
-	a, _ := s.Named(site.A)
-	token, err := s.token(a)
-	if err != nil {
-		return nil, err
-	}
-	from, err := s.remote(v.Listen, token)
-	if err != nil {
-		return nil, err
-	}
-	text, err := from.FetchList(context.Background(), name)
-	switch {
-	case errors.Is(err, depot.ErrAbsent):
-		return nil, task.Fail(task.Usage, "--list: %w", err)
-	case errors.Is(err, depot.ErrRefused):
-		return nil, task.Fail(task.Refused, "--list: %w", err)
-	case err != nil:
-		return nil, task.Fail(task.Environment, "--list: %w", err)
-	}
-	return text, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/list"
 	"flyball/internal/mail"
@@ -115,7 +116,7 @@ func TestStorageServer(t *testing.T) {
 	if _, err := store.Suppress(t.Context(), []list.Entry{{Address: address(3)}}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Load(file, nil)
+	s, err := sites.Load(file, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +124,7 @@ func TestStorageServer(t *testing.T) {
 	key := mail.Key{1}
 	mails := func(job int, secret mail.Key) {
 		t.Helper()
-		if _, err := s.Submit(Submission{List: "store:people", Secret: secret}); err != nil {
+		if _, err := s.Submit(sites.Submission{List: "store:people", Secret: secret}); err != nil {
 			t.Fatal(err)
 		}
 		until(t, "the report", func() bool {

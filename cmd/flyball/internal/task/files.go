@@ -6,7 +6,9 @@ import (
 	"io/fs"
 	"syscall"
 
+	"flyball/internal/durable"
 	"flyball/internal/input"
+	"flyball/realrun/journal"
 )
 
 // Open opens a file that the user has named with flag, which is empty for an argument.
@@ -43,4 +45,15 @@ func Unreadable(flag string, err error) error {
 		err = fmt.Errorf("%s: %w", flag, err)
 	}
 	return Error{code, err}
+}
+
+// Unusable gives an error of what a station, or the folder of a flag, keeps its kind: Invalid for what is damaged or
+// another's; Environment for the rest.
+func Unusable(of string, err error) error {
+	kind := Environment
+	if errors.Is(err, durable.ErrDamaged) || errors.As(err, new(*durable.OtherLog)) ||
+		errors.Is(err, journal.ErrDamaged) || errors.Is(err, journal.ErrOther) {
+		kind = Invalid
+	}
+	return Fail(kind, "%s: %w", of, err)
 }

@@ -1,6 +1,7 @@
-// Package serve runs the stations of a site: the servers of a system that mails together ([0023] to [0048]), any
-// mixture of them in one process. Load checks everything that a site file names, and changes nothing.
-package serve
+// Package sites has what may be asked of a site while its stations run or not: Load reads a site file and checks all
+// that it names, Submit puts a mailing into the queue, and Status says how far mailings are, by what stations keep.
+// Others are the keys and rights of stations, and where each is found. Package serve runs the stations.
+package sites
 
 import (
 	"errors"
@@ -135,10 +136,10 @@ func (s *Site) check() error {
 		return nil
 	}
 	for _, v := range s.Here {
-		if s.roles(v) == nil && v.Role != site.Broker {
+		if s.Roles(v) == nil && v.Role != site.Broker {
 			continue
 		}
-		if err := s.connection(v).Validate(); err != nil {
+		if err := s.Connection(v).Validate(); err != nil {
 			return task.Fail(task.Refused, "%s: %w", s.File, err)
 		}
 	}
@@ -156,8 +157,8 @@ func named(file string, l conf.List) error {
 	return all
 }
 
-// connection returns by what a station connects to the bus.
-func (s *Site) connection(v site.Station) bus.Config {
+// Connection returns by what a station connects to the bus.
+func (s *Site) Connection(v site.Station) bus.Config {
 	return bus.Config{Name: bus.PlainName(s.Name + "-" + v.Name()), URL: s.Bus.URL, CA: s.Bus.CA, Cert: s.Bus.Cert,
 		Key: s.Bus.Key, NKey: filepath.Join(s.Keys, v.Name()+seedFile)}
 }

@@ -1,4 +1,4 @@
-package serve
+package sites
 
 import (
 	"cmp"
@@ -92,7 +92,7 @@ func (s *Site) Status() (*Status, error) {
 // get nothing any more.
 func (s *Site) Accounts() (all []*Account, barred map[mail.Recipient]bool, err error) {
 	v, _ := s.Named(site.A)
-	had, err := journal.Read(durable.Files(v.Folder), s.journalID(v))
+	had, err := journal.Read(durable.Files(v.Folder), s.JournalID(v))
 	switch {
 	case errors.Is(err, journal.ErrMissing):
 		return nil, nil, nil

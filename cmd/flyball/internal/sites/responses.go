@@ -1,4 +1,4 @@
-package serve
+package sites
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 
+	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/realrun/response"
 	"flyball/reports/format"
@@ -60,8 +61,7 @@ func (s *Site) responses() ([]Responses, error) {
 			r.count(j)
 		})
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			m := member{name: v.Name()}
-			return nil, m.unusable(err)
+			return nil, task.Unusable(v.Name(), err)
 		}
 	}
 	all := []Responses{}

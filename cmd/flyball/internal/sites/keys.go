@@ -1,4 +1,4 @@
-package serve
+package sites
 
 import (
 	"crypto/sha256"
@@ -54,7 +54,7 @@ func (s *Site) makeKeys(v site.Station) (err error) {
 	if _, err := os.Stat(at(tokenFile)); err == nil {
 		return fs.ErrExist
 	}
-	if s.roles(v) != nil {
+	if s.Roles(v) != nil {
 		seed, public := bus.NewKey()
 		err = errors.Join(secret(at(seedFile), []byte(seed)), durable.Write(at(publicFile), []byte(public+"\n")))
 	}
@@ -74,14 +74,14 @@ func secret(name string, text []byte) error {
 	return durable.Write(name, text)
 }
 
-// token returns the token of a station for the depot.
-func (s *Site) token(v site.Station) (string, error) {
+// Token returns the token of a station for the depot.
+func (s *Site) Token(v site.Station) (string, error) {
 	text, err := task.ReadFile("keys", filepath.Join(s.Keys, v.Name()+tokenFile), input.Key)
 	return string(text), err
 }
 
-// clients returns all stations that use the depot or the store, by the hashes of their tokens.
-func (s *Site) clients() (all []depot.Client, err error) {
+// DepotClients returns all stations that use the depot or the store, by the hashes of their tokens.
+func (s *Site) DepotClients() (all []depot.Client, err error) {
 	for _, v := range s.Clients() {
 		text, err := task.ReadFile("keys", filepath.Join(s.Keys, v.Name()+hashFile), input.Certificate)
 		if err != nil {

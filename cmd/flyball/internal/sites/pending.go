@@ -1,4 +1,4 @@
-package serve
+package sites
 
 import (
 	"bytes"
@@ -49,9 +49,9 @@ type Submitted struct {
 	Words      []string // about the rows of the list
 }
 
-// pending is the description of a mailing in the queue of pending messages ([0029]): a folder below the A server's that
+// Pending is the description of a mailing in the queue of pending messages ([0029]): a folder below the A server's that
 // has it and the files that it names. The A server gives the mailing its number and its places.
-type pending struct {
+type Pending struct {
 	depot.Manifest
 	Due      time.Time `json:"due"`
 	Deadline time.Time `json:"deadline,omitzero"`
@@ -74,7 +74,7 @@ func (s *Site) queue() string {
 // Submit puts a mailing into the queue of the site's A server. When it returns the mailing is durable. It is refused as
 // a whole: its error has everything that is wrong, and nothing is changed then.
 func (s *Site) Submit(q Submission) (*Submitted, error) {
-	p := pending{Due: time.Now().Add(time.Duration(q.Due)).Round(0)}
+	p := Pending{Due: time.Now().Add(time.Duration(q.Due)).Round(0)}
 	p.Date, p.FoldCase, p.Terms = time.Now().Round(0), q.FoldCase, q.Terms
 	if p.Secret = q.Secret; p.Secret == (mail.Key{}) {
 		rand.Read(p.Secret[:]) // never fails
@@ -244,10 +244,10 @@ func (s *Site) Waiting() (names []string, err error) {
 	return names, err
 }
 
-// move moves a mailing from the queue into the depot, which numbers it (P100, figure 8A). submit has the A server take
+// Move moves a mailing from the queue into the depot, which numbers it (P100, figure 8A). submit has the A server take
 // it; both have no effect on a mailing that was moved before, by a process that was stopped then.
-func (s *Site) move(ctx context.Context, name string, d *depot.Depot,
-	submit func(context.Context, depot.Manifest, pending) error) (err error) {
+func (s *Site) Move(ctx context.Context, name string, d *depot.Depot,
+	submit func(context.Context, depot.Manifest, Pending) error) (err error) {
 	dir := filepath.Join(s.queue(), name)
 	text, err := input.Read(filepath.Join(dir, describes), input.Manifest)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -256,7 +256,7 @@ func (s *Site) move(ctx context.Context, name string, d *depot.Depot,
 	if err != nil {
 		return err
 	}
-	var p pending
+	var p Pending
 	if err := json.Unmarshal(text, &p); err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, describes), err)
 	}
