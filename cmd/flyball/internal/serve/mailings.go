@@ -79,7 +79,7 @@ func (a *mailings) fetch(ctx context.Context) error {
 			}
 			continue
 		case errors.Is(err, depot.ErrRefused):
-			return err
+			return task.Error{Kind: task.Refused, Err: err}
 		case errors.Is(err, depot.ErrAbsent): // it is yet to come
 		case said != err.Error():
 			said = err.Error()

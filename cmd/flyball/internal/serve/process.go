@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -257,11 +258,19 @@ func (p *Process) start(m *member) {
 		case m.disk.cut.Load():
 		case err != nil:
 			m.log.Error("ends", "why", err)
-			p.fail(task.Fail(task.Environment, "%s: %w", m.name, err))
+			p.fail(failed(m.name, err))
 		default:
 			m.log.Info("ends")
 		}
 	})
+}
+
+// failed returns why a station has ended. An error without a kind is of this computer.
+func failed(name string, err error) error {
+	if errors.As(err, new(task.Error)) {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return task.Fail(task.Environment, "%s: %w", name, err)
 }
 
 // Kill ends a station as the end of its process would: from this moment on nothing of it comes to the disk or to other

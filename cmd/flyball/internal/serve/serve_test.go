@@ -126,3 +126,24 @@ func TestKilledWritesNothing(t *testing.T) {
 		t.Errorf("got %q, %v", text, err)
 	}
 }
+
+// A process ends with the reason of the station that failed, and its kind: a computer may mend itself, a right that is
+// missing does not.
+func TestWhyAProcessEnds(t *testing.T) {
+	dir := t.TempDir()
+	s, err := sites.Load(write(t, dir, "site.toml", fmt.Sprintf(site9, "127.0.0.1:2525")), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Open(t.Context(), s, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	p.tokens["response"], p.tokens["d"] = depot.NewToken(), depot.NewToken() // which the depot does not know
+	var wrong task.Error
+	if err := p.Run(t.Context()); !errors.As(err, &wrong) || wrong.Kind != task.Refused ||
+		!errors.Is(err, depot.ErrRefused) {
+		t.Errorf("got %v, want a station that is refused for safety", err)
+	}
+}
