@@ -45,7 +45,7 @@ var siteMutants = []mutant{
 	{"who leaves one list leaves all of the store", "cmd/flyball/internal/serve/pushing.go",
 		"Dead: c.Returned && !c.Add", "Dead: true"},
 	{"the last gate does not ask the store", "cmd/flyball/internal/serve/delivering.go",
-		"	if s.stops.from != nil {", "	if false {"},
+		"	if s.store != nil {\n		keeping", "	if false {\n		keeping"},
 	{"a stored list is had from the sending server", "realrun/depot/kept.go",
 		"	if stored && k.cfg.Lists != nil {", "	if false {"},
 	{"a list that is had by its name is not checked", "realrun/depot/stored.go",

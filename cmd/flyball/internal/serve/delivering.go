@@ -19,7 +19,7 @@ import (
 	"flyball/realrun/depot"
 	"flyball/realrun/mailing"
 	"flyball/realrun/names"
-	"flyball/site"
+	"flyball/storage"
 )
 
 // delivering is a B server: it delivers the subsets that it is given.
@@ -27,8 +27,9 @@ type delivering struct {
 	*member
 	number  mail.Server
 	runner  *realrun.Runner
-	list    mail.List // of all mailings whose files are here
-	stops   stops
+	list    mail.List           // of all mailings whose files are here
+	stops   *storage.Suppressed // who gets no mail by the store of the site
+	whole   chan struct{}       // closed when stops has all that the store has
 	letters letters
 	kept    *depot.Kept
 	broken  chan error // why the server must end
@@ -44,9 +45,10 @@ type delivering struct {
 func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 	address, _ := m.of.Address()
 	s := &delivering{member: m, number: address.Server, list: mail.ReadList(nil), fetches: map[engine.Job]bool{},
-		stops: newStops(), said: map[engine.Job]string{}, broken: make(chan error, 1)}
+		stops: storage.NewSuppressed(), whole: make(chan struct{}), said: map[engine.Job]string{},
+		broken: make(chan error, 1)}
 	m.server = s
-	if s.kept, err = p.keep(m); err != nil {
+	if s.kept, err = m.keep(); err != nil {
 		return err
 	}
 	if err := s.again(ctx); err != nil {
@@ -64,10 +66,7 @@ func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 	}
 	keeping := realrun.Keeping{Journal: m.journal, Before: m.before, Boot: kept.Boot(), Zero: m.zero(),
 		Broken: s.breaks}
-	if s.stops.from, err = p.lists(m.of); err != nil {
-		return err
-	}
-	if s.stops.from != nil {
+	if s.store != nil {
 		keeping.Suppressed = s.suppressed
 	}
 	s.runner, err = realrun.NewServer(of, s.number, &s.list, t, nil, keeping, m)
@@ -89,54 +88,43 @@ func (s *delivering) breaks(err error) {
 // run runs the server until ctx ends, or its disk or the bus fails. It returns when every attempt has ended whose final
 // dot was sent.
 func (s *delivering) run(ctx context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	err := together(ctx, s.watchBus, s.untilBroken, s.follow, s.deliver)
 	s.lock.Lock()
-	s.fetching = ctx
+	s.fetching = nil // no fetch begins any more
 	s.lock.Unlock()
-	s.work.Go(func() {
-		if err := s.watchBus(ctx); err != nil {
-			s.breaks(err)
-		}
-	})
-	s.work.Go(func() {
-		select {
-		case err := <-s.broken:
-			cancel(err)
-		case <-ctx.Done():
-		}
-	})
-	s.work.Go(func() {
-		if err := s.stops.follow(ctx, s.log); err != nil {
-			s.breaks(err)
-		}
-	})
-	s.stops.wait(ctx)
-	s.runner.Run(ctx, nil)
-	err := context.Cause(ctx)
-	cancel(nil)
 	s.work.Wait()
-	if err == context.Canceled {
-		err = nil
-	}
 	return errors.Join(err, s.journal.Err())
 }
 
+// untilBroken returns when ctx ends, or why the server must end.
+func (s *delivering) untilBroken(ctx context.Context) error {
+	select {
+	case err := <-s.broken:
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// deliver makes attempts until ctx ends, once who gets no mail is here.
+func (s *delivering) deliver(ctx context.Context) error {
+	s.lock.Lock()
+	s.fetching = ctx
+	s.lock.Unlock()
+	if s.store != nil {
+		select {
+		case <-s.whole:
+		case <-ctx.Done():
+		}
+	}
+	s.runner.Run(ctx, nil)
+	return nil
+}
+
 // keep opens the folder of the lists and letters that a B server keeps.
-func (p *Process) keep(m *member) (*depot.Kept, error) {
-	from, err := p.remote(m.of)
-	if err != nil {
-		return nil, err
-	}
-	lists, err := p.lists(m.of)
-	if err != nil {
-		return nil, err
-	}
-	if m.of.Role == site.Storage { // whose lists they are
-		lists = nil
-	}
-	k, err := depot.Keep(depot.Config{Dir: filepath.Join(m.of.Folder, "kept"), Remote: from, Lists: lists,
-		Most: int64(p.site.Depot.Keep), Warn: func(err error) { m.log.Warn("what is kept", "why", err) }})
+func (m *member) keep() (*depot.Kept, error) {
+	k, err := depot.Keep(depot.Config{Dir: filepath.Join(m.of.Folder, "kept"), Remote: m.depot, Lists: m.store,
+		Most: int64(m.in.site.Depot.Keep), Warn: func(err error) { m.log.Warn("what is kept", "why", err) }})
 	if err != nil {
 		return nil, task.Fail(task.Environment, "%s: %w", m.name, err)
 	}

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"cmp"
+
 	"flyball/realrun/depot"
 	"flyball/site"
 )
@@ -42,25 +44,23 @@ func (p *Process) here(name string) (site.Station, bool) {
 	return site.Station{}, false
 }
 
-// remote returns the depot as a station sees it.
-func (p *Process) remote(v site.Station) (depot.Remote, error) {
-	at := p.depotAt
-	if at == "" {
-		at = p.site.DepotAddress()
+// seesDepots lets a station that may use the depot or the storage server know where these are. They are open by now, if
+// they are in this process. The caller has the lock, or no other goroutine uses the process yet.
+func (m *member) seesDepots() (err error) {
+	p := m.in
+	token := p.tokens[m.name]
+	if token == "" {
+		return nil
 	}
-	return p.site.Remote(at, p.tokens[v.Name()])
-}
-
-// lists returns the storage server as a station sees it; nil: the site has none.
-func (p *Process) lists(v site.Station) (*depot.Remote, error) {
+	at := cmp.Or(p.listening(site.A, "depot.listen"), p.site.DepotAddress())
+	if m.depot, err = p.site.Remote(at, token); err != nil {
+		return err
+	}
 	of, is := p.site.Named(site.Storage)
-	if !is {
-		return nil, nil
+	if !is || of.Role == m.of.Role {
+		return nil
 	}
-	at := p.listsAt
-	if at == "" {
-		at = of.Listen
-	}
-	r, err := p.site.Remote(at, p.tokens[v.Name()])
-	return &r, err
+	r, err := p.site.Remote(cmp.Or(p.listening(site.Storage, "listen"), of.Listen), token)
+	m.store = &r
+	return err
 }

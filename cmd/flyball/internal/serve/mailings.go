@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
-	"time"
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
@@ -60,37 +59,22 @@ func (a *mailings) take(k depot.Keys) error {
 // fetch has the keys of each further mailing from the depot until ctx ends. What cannot be kept is used all the same: a
 // restart fetches it again.
 func (a *mailings) fetch(ctx context.Context) error {
-	from, err := a.in.remote(a.of)
-	if err != nil {
-		return err
-	}
-	said := ""
-	for {
-		k, err := from.FetchKeys(ctx, a.next, true)
+	return a.repeat(ctx, look, "the depot does not answer", func(ctx context.Context) error {
+		k, err := a.depot.FetchKeys(ctx, a.next, true)
 		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err == nil:
-			if err := a.keep(k); err != nil {
-				a.member.log.Warn("a mailing is not kept: a restart fetches it again", "mailing", k.Job, "why", err)
-			}
-			if err := a.take(k); err != nil {
-				return err
-			}
-			continue
-		case errors.Is(err, depot.ErrRefused):
-			return task.Error{Kind: task.Refused, Err: err}
 		case errors.Is(err, depot.ErrAbsent): // it is yet to come
-		case said != err.Error():
-			said = err.Error()
-			a.member.log.Warn("the depot does not answer", "why", err)
+			return errIdle
+		case err != nil:
+			return err
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(look):
+		if err := a.keep(k); err != nil {
+			a.member.log.Warn("a mailing is not kept: a restart fetches it again", "mailing", k.Job, "why", err)
 		}
-	}
+		if err := a.take(k); err != nil {
+			return task.Error{Kind: task.Invalid, Err: err}
+		}
+		return nil
+	})
 }
 
 func (a *mailings) keep(k depot.Keys) error {

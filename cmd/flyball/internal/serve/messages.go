@@ -74,10 +74,7 @@ func (m *member) dial(ctx context.Context, cfg bus.Config, within *bus.Server) (
 			m.log.Warn("waits for the broker", "why", err)
 			said = true
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(look):
-		}
+		sleep(ctx, look)
 	}
 }
 

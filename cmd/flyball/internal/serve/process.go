@@ -29,8 +29,6 @@ type Process struct {
 	site    *sites.Site
 	log     *slog.Logger
 	broker  *bus.Server       // within the process; nil: another one is used
-	depotAt string            // where the depot listens
-	listsAt string            // where the storage server listens
 	tokens  map[string]string // of stations, for the depot
 	clients []depot.Client    // whom the depot knows
 
@@ -52,6 +50,8 @@ type member struct {
 	disk    cuttable
 	conn    *bus.Conn
 	next    station.Carrier // to other stations
+	depot   depot.Remote    // of the A server, for a station that may use it
+	store   *depot.Remote   // the storage server, for a station that may use it; nil: the site has none
 	locals  map[engine.Kind]func(engine.Message)
 	server  interface{ run(context.Context) error }
 	listens map[string]string // addresses, by the keys that name them
@@ -143,6 +143,9 @@ func (p *Process) openMember(ctx context.Context, v site.Station) (*member, erro
 	}
 	if _, speaks := v.Address(); err == nil && speaks && v.Role != site.C { // which keeps its facts itself
 		err = m.openJournal()
+	}
+	if err == nil {
+		err = m.seesDepots()
 	}
 	if err == nil {
 		err = opens[v.Role](p, ctx, m)

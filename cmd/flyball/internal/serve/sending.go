@@ -30,13 +30,10 @@ type sending struct {
 	*member
 	role    *sender.Server
 	station *station.Station
-	depot   *depot.Depot
-	listens net.Listener // of the depot
+	files   *depot.Depot
+	web     net.Listener // of the depot
 	sums    chan engine.Summary
 }
-
-// look is the time between two looks into the queue.
-const look = 250 * time.Millisecond
 
 // openSending opens the A server.
 func (p *Process) openSending(ctx context.Context, m *member) (err error) {
@@ -51,14 +48,13 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 		return task.Fail(task.Invalid, "sending: %w", errors.Join(errs...))
 	}
 	s.role = sender.New(cfg)
-	if s.depot, err = depot.Open(filepath.Join(m.of.Folder, "depot")); err != nil {
+	if s.files, err = depot.Open(filepath.Join(m.of.Folder, "depot")); err != nil {
 		return task.Fail(task.Environment, "%s: %w", m.name, err)
 	}
-	m.closes(s.depot.Close)
-	if s.listens, err = m.listen("depot.listen", p.site.DepotAddress()); err != nil {
+	m.closes(s.files.Close)
+	if s.web, err = m.listen("depot.listen", p.site.DepotAddress()); err != nil {
 		return err
 	}
-	p.depotAt = s.listens.Addr().String()
 	address, _ := m.of.Address()
 	m.local(engine.Operator, func(e engine.Message) {
 		select {
@@ -80,7 +76,7 @@ func (s *sending) run(ctx context.Context) error {
 }
 
 func (s *sending) serveDepot(ctx context.Context) error {
-	server, err := s.depot.Serve(s.in.clients, time.Now)
+	server, err := s.files.Serve(s.in.clients, time.Now)
 	if err != nil {
 		return err
 	}
@@ -89,7 +85,7 @@ func (s *sending) serveDepot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return server.Listen(ctx, s.listens, settings)
+	return server.Listen(ctx, s.web, settings)
 }
 
 // outcomes returns what became of each recipient of a mailing so far, and whether it is closed.
@@ -109,25 +105,21 @@ func (s *sending) outcomes(ctx context.Context, job engine.Job) (all []byte, clo
 // said.
 func (s *sending) takeMailings(ctx context.Context) error {
 	said := map[string]string{}
-	for {
+	for ; ctx.Err() == nil; sleep(ctx, look) {
 		names, err := s.in.site.Waiting()
 		if err != nil {
 			return err
 		}
 		for _, name := range names {
-			if err := s.in.site.Move(ctx, name, s.depot, s.submit); ctx.Err() != nil {
+			if err := s.in.site.Move(ctx, name, s.files, s.submit); ctx.Err() != nil {
 				return nil
 			} else if err != nil && said[name] != err.Error() {
 				said[name] = err.Error()
 				s.log.Error("a mailing cannot be taken", "mailing", name, "why", err)
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(look):
-		}
 	}
+	return nil
 }
 
 // submit gives the role a mailing. Its times are times of the station.
@@ -171,7 +163,7 @@ func (s *sending) reports(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case sum := <-s.sums:
-			m, err := s.depot.Mailing(sum.Job)
+			m, err := s.files.Mailing(sum.Job)
 			if err == nil {
 				err = s.report(ctx, m, sum)
 			}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -140,10 +141,29 @@ func TestWhyAProcessEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	p.tokens["response"], p.tokens["d"] = depot.NewToken(), depot.NewToken() // which the depot does not know
+	p.clients = nil // so the depot knows no token
 	var wrong task.Error
 	if err := p.Run(t.Context()); !errors.As(err, &wrong) || wrong.Kind != task.Refused ||
 		!errors.Is(err, depot.ErrRefused) {
 		t.Errorf("got %v, want a station that is refused for safety", err)
+	}
+}
+
+// What fails is tried again, and each reason is said once in a row; an error that has a kind ends it.
+func TestRepeat(t *testing.T) {
+	var said strings.Builder
+	m := &member{log: slog.New(slog.NewTextHandler(&said, nil))}
+	away, broken := errors.New("away"), task.Fail(task.Invalid, "damaged")
+	results := []error{away, away, nil, nil, away, errIdle, away, fmt.Errorf("it is %w", broken)}
+	calls := 0
+	err := m.repeat(t.Context(), time.Millisecond, "no answer", func(context.Context) error {
+		calls++
+		return results[calls-1]
+	})
+	if calls != len(results) || !errors.Is(err, broken) {
+		t.Errorf("got %v after %d calls, want the error of call %d", err, calls, len(results))
+	}
+	if n := strings.Count(said.String(), "away"); n != 3 {
+		t.Errorf("said %d times, want once for each time that the other was away: %s", n, said.String())
 	}
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,12 +26,12 @@ import (
 // and takes what became of mailings and what recipients have asked for. It is a depot.Store and a depot.Lists.
 type storing struct {
 	*member
-	store   *storage.Store
-	depot   *depot.Depot // has the audit
-	kept    *depot.Kept  // mailings under way
-	all     *mailings
-	listens net.Listener
-	ended   map[string]bool // names of mailings that had ended when the server began
+	lists *storage.Store
+	files *depot.Depot // has the audit
+	kept  *depot.Kept  // mailings under way
+	all   *mailings
+	web   net.Listener
+	ended map[string]bool // names of mailings that had ended when the server began
 
 	lock     sync.Mutex
 	mailings []*mailed // in the order of their places
@@ -54,37 +55,36 @@ func (p *Process) openStoring(ctx context.Context, m *member) (err error) {
 	m.server = s
 	place, err := storage.ParsePlace(m.of.Store)
 	if err == nil {
-		s.store, err = storage.Open(ctx, place, storage.Config{Who: "site " + p.site.Name, Now: time.Now, Create: true})
+		s.lists, err = storage.Open(ctx, place, storage.Config{Who: "site " + p.site.Name, Now: time.Now, Create: true})
 	}
 	if err != nil {
 		return task.Stored(m.name+": store", err)
 	}
-	m.closes(s.store.Close)
-	jobs, err := s.store.Jobs(ctx)
+	m.closes(s.lists.Close)
+	jobs, err := s.lists.Jobs(ctx)
 	if err != nil {
 		return task.Stored(m.name+": store", err)
 	}
 	for _, j := range jobs {
 		s.ended[j.Mailing] = j.State != storage.Running
 	}
-	if s.depot, err = depot.Open(filepath.Join(m.of.Folder, "depot")); err != nil {
+	if s.files, err = depot.Open(filepath.Join(m.of.Folder, "depot")); err != nil {
 		return task.Fail(task.Environment, "%s: %w", m.name, err)
 	}
-	m.closes(s.depot.Close)
+	m.closes(s.files.Close)
 	if s.all, err = m.openMailings(s.add); err != nil {
 		return err
 	}
-	if s.listens, err = m.listen("listen", m.of.Listen); err != nil {
+	if s.web, err = m.listen("listen", m.of.Listen); err != nil {
 		return err
 	}
-	p.listsAt = s.listens.Addr().String()
-	s.kept, err = p.keep(m)
+	s.kept, err = m.keep()
 	return err
 }
 
 // run runs the server until ctx ends, or something fails for good.
 func (s *storing) run(ctx context.Context) error {
-	server, err := s.depot.Serve(s.in.clients, time.Now)
+	server, err := s.files.Serve(s.in.clients, time.Now)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (s *storing) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	serve := func(ctx context.Context) error { return server.Listen(ctx, s.listens, settings) }
+	serve := func(ctx context.Context) error { return server.Listen(ctx, s.web, settings) }
 	return together(ctx, serve, s.all.fetch, s.record)
 }
 
@@ -128,7 +128,7 @@ func (s *storing) fetch(ctx context.Context, m *mailed) error {
 	}
 	var id int64
 	if err == nil {
-		id, err = s.store.BeginJob(ctx, j)
+		id, err = s.lists.BeginJob(ctx, j)
 	}
 	if err != nil {
 		h.Release()
@@ -148,15 +148,11 @@ const (
 
 // record records what becomes of mailings until ctx ends. What fails is tried again.
 func (s *storing) record(ctx context.Context) error {
-	from, err := s.in.remote(s.of)
-	if err != nil {
-		return err
-	}
-	said := ""
-	for ; ctx.Err() == nil; sleep(ctx, recording) {
+	return s.repeat(ctx, recording, "outcomes are not recorded", func(ctx context.Context) error {
 		s.lock.Lock()
 		all := slices.Clone(s.mailings)
 		s.lock.Unlock()
+		var failed []error
 		for _, m := range all {
 			if m.ended {
 				continue
@@ -166,29 +162,24 @@ func (s *storing) record(ctx context.Context) error {
 				err = s.fetch(ctx, m)
 			}
 			if err == nil {
-				err = s.recordOne(ctx, from, m)
+				err = s.recordOne(ctx, m)
 			}
-			switch {
-			case err == nil || errors.Is(err, depot.ErrAbsent) || ctx.Err() != nil:
-			case errors.Is(err, depot.ErrRefused):
-				return task.Fail(task.Refused, "%w", err)
-			case said != err.Error():
-				said = err.Error()
-				s.log.Warn("outcomes are not recorded", "job", m.keys.Job, "why", err)
+			if err != nil && !errors.Is(err, depot.ErrAbsent) { // else it is yet to come
+				failed = append(failed, err)
 			}
 		}
-	}
-	return nil
+		return cmp.Or(errors.Join(failed...), errIdle)
+	})
 }
 
 // recordOne records the outcomes of a mailing that the store lacks, and its end.
-func (s *storing) recordOne(ctx context.Context, from depot.Remote, m *mailed) error {
-	all, closed, err := from.FetchOutcomes(ctx, m.keys.Job)
-	if err != nil {
-		return err
+func (s *storing) recordOne(ctx context.Context, m *mailed) error {
+	all, closed, err := s.depot.FetchOutcomes(ctx, m.keys.Job)
+	if err == nil && len(all) != len(m.has) {
+		err = fmt.Errorf("got %d outcomes, want %d", len(all), len(m.has))
 	}
-	if len(all) != len(m.has) {
-		return fmt.Errorf("got %d outcomes, want %d", len(all), len(m.has))
+	if err != nil {
+		return fmt.Errorf("mailing %d: %w", m.keys.Job, err)
 	}
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -203,7 +194,7 @@ func (s *storing) recordOne(ctx context.Context, from depot.Remote, m *mailed) e
 		for _, r := range batch {
 			outcomes = append(outcomes, m.outcome(r, mail.Status(all[r])))
 		}
-		if err := s.store.Record(ctx, m.job, outcomes); err != nil {
+		if err := s.lists.Record(ctx, m.job, outcomes); err != nil {
 			return err
 		}
 		for _, r := range batch {
@@ -213,7 +204,7 @@ func (s *storing) recordOne(ctx context.Context, from depot.Remote, m *mailed) e
 	if !closed {
 		return nil
 	}
-	if err := s.store.EndJob(ctx, m.job, "ended"); err != nil {
+	if err := s.lists.EndJob(ctx, m.job, "ended"); err != nil {
 		return err
 	}
 	m.held.Release()
@@ -241,7 +232,7 @@ func (s *storing) source(client string) string { return client + " of site " + s
 
 // Taken implements depot.Lists.
 func (s *storing) Taken(ctx context.Context, client string) (uint64, error) {
-	return s.store.Taken(ctx, s.source(client))
+	return s.lists.Taken(ctx, s.source(client))
 }
 
 // Take implements depot.Lists: a person who leaves gets no mail of the list of the mailing any more, and one whose
@@ -258,11 +249,11 @@ func (s *storing) Take(ctx context.Context, client string, first uint64, all []d
 			continue
 		}
 		r := c.Rcpt - m.keys.First
-		if err := s.store.Record(ctx, m.job, []storage.Outcome{m.outcome(r, m.has[r])}); err != nil {
+		if err := s.lists.Record(ctx, m.job, []storage.Outcome{m.outcome(r, m.has[r])}); err != nil {
 			return 0, err
 		}
 	}
-	to := lists.Changes{Store: s.store, MayLack: true, Of: func(r mail.Recipient) (string, uint32, bool) {
+	to := lists.Changes{Store: s.lists, MayLack: true, Of: func(r mail.Recipient) (string, uint32, bool) {
 		m := s.find(r)
 		if m == nil {
 			return "", 0, false
@@ -274,7 +265,7 @@ func (s *storing) Take(ctx context.Context, client string, first uint64, all []d
 
 // List implements depot.Store.
 func (s *storing) List(ctx context.Context, who, name string) (io.ReadSeekCloser, depot.Digest, error) {
-	text, err := s.store.Open(ctx, "read by "+who, name)
+	text, err := s.lists.Open(ctx, "read by "+who, name)
 	if err != nil {
 		return nil, depot.Digest{}, absent(err)
 	}
@@ -284,7 +275,7 @@ func (s *storing) List(ctx context.Context, who, name string) (io.ReadSeekCloser
 
 // Part implements depot.Store.
 func (s *storing) Part(ctx context.Context, who string, of depot.Digest) (io.ReadSeekCloser, error) {
-	text, err := s.store.OpenDigest(ctx, "read by "+who, of.String())
+	text, err := s.lists.OpenDigest(ctx, "read by "+who, of.String())
 	if err != nil {
 		return nil, absent(err)
 	}
@@ -301,6 +292,6 @@ func absent(err error) error {
 
 // Suppressed implements depot.Store.
 func (s *storing) Suppressed(ctx context.Context, after int64) (any, bool, error) {
-	e, err := s.store.Entries(ctx, after)
+	e, err := s.lists.Entries(ctx, after)
 	return e, len(e.All) > 0, err
 }
