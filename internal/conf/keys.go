@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Key is one key of a config: everything that a struct field declares about it. Help, schema, defaults, validation,
@@ -42,8 +43,8 @@ type Key struct {
 	Source      string
 
 	low, high float64
-	pattern   *regexp.Regexp
-	usual     reflect.Value // the default
+	pattern   func() *regexp.Regexp // compiled when a value is first held against it, which few are; nil: none
+	usual     reflect.Value         // the default
 }
 
 // documented is a config with comments above its keys. KeyDoc returns them without line breaks.
@@ -66,8 +67,8 @@ type Keys struct {
 	usual map[reflect.Type]reflect.Value
 }
 
-// Declare reads the tags of T. It panics if a tag cannot be read, which is a
-// mistake in the program.
+// Declare reads the tags of T. It panics if a tag cannot be read, which is a mistake in the program; if that is a
+// pattern, Allows panics.
 func Declare[T any]() *Keys {
 	k := &Keys{reflect.TypeFor[T](), map[reflect.Type][]Key{}, map[reflect.Type]reflect.Value{}}
 	k.visit(k.root)
@@ -144,7 +145,7 @@ func read(t reflect.Type) []Key {
 			key.OneOf = nil
 		}
 		if key.Pattern != "" {
-			key.pattern = regexp.MustCompile(key.Pattern)
+			key.pattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(key.Pattern) })
 		}
 		key.readRange(t, tag.Get("range"))
 		key.usual = reflect.New(key.Type).Elem()
@@ -314,7 +315,7 @@ func (key Key) Allows(s string) bool {
 	if key.OneOf != nil {
 		return slices.Contains(key.OneOf, s)
 	}
-	return key.pattern == nil || key.pattern.MatchString(s)
+	return key.pattern == nil || key.pattern().MatchString(s)
 }
 
 // IsDefault reports whether v is the default of the key. Empty and nil lists are
