@@ -79,6 +79,11 @@ type Keys struct {
 	Targets []string `json:"targets,omitempty"`
 }
 
+// Has reports whether a place is one of the mailing's.
+func (k Keys) Has(r mail.Recipient) bool {
+	return r >= k.First && r-k.First < mail.Recipient(k.Recipients)
+}
+
 // Manifest describes a mailing: all that decides who gets which message. It has the key of the mailing, so that only a
 // server that delivers may have it.
 type Manifest struct {

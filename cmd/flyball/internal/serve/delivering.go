@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"path/filepath"
 	"sync"
 
 	"flyball/cmd/flyball/internal/kept"
@@ -13,11 +12,9 @@ import (
 	"flyball/engine"
 	"flyball/internal/mail"
 	"flyball/internal/points"
-	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun"
 	"flyball/realrun/depot"
-	"flyball/realrun/mailing"
 	"flyball/realrun/names"
 	"flyball/storage"
 )
@@ -121,17 +118,6 @@ func (s *delivering) deliver(ctx context.Context) error {
 	return nil
 }
 
-// keep opens the folder of the lists and letters that a B server keeps.
-func (m *member) keep() (*depot.Kept, error) {
-	k, err := depot.Keep(depot.Config{Dir: filepath.Join(m.of.Folder, "kept"), Remote: m.depot, Lists: m.store,
-		Most: int64(m.in.site.Depot.Keep), Warn: func(err error) { m.log.Warn("what is kept", "why", err) }})
-	if err != nil {
-		return nil, task.Fail(task.Environment, "%s: %w", m.name, err)
-	}
-	m.closes(k.Close)
-	return k, nil
-}
-
 // again takes the mailings that the server had when it stopped: its facts are about them.
 func (s *delivering) again(ctx context.Context) error {
 	jobs, err := s.kept.Jobs()
@@ -139,7 +125,7 @@ func (s *delivering) again(ctx context.Context) error {
 		return task.Fail(task.Environment, "%s: %w", s.name, err)
 	}
 	for _, job := range jobs {
-		m, err := s.mailing(ctx, job)
+		m, err := s.letter(ctx, job)
 		if err != nil {
 			return task.Fail(task.Invalid, "%s: %w", s.name, err)
 		}
@@ -155,26 +141,17 @@ func (f fixed) Resolve(context.Context, *mail.Attempt) names.Route {
 	return names.Route{To: []names.Candidate{{At: netip.AddrPort(f)}}}
 }
 
-// mailing returns a mailing whose files are here, or fetches them.
-func (s *delivering) mailing(ctx context.Context, job engine.Job) (letterOf, error) {
-	h, err := s.kept.Mailing(ctx, job)
+// letter returns a mailing whose files are here, or fetches them.
+func (s *delivering) letter(ctx context.Context, job engine.Job) (letterOf, error) {
+	h, m, err := s.mailing(ctx, s.kept, job)
 	if err != nil {
 		return letterOf{}, err
 	}
-	src, end, err := h.Source()
-	defer end()
-	if err != nil {
-		return letterOf{}, err
-	}
-	of := letterOf{keys: h.Keys}
+	of := letterOf{keys: h.Keys, mailing: m}
 	if h.List != nil {
 		of.stored = h.List.Stored
 	}
-	of.mailing, err = mailing.New(s.in.site.Scenario, rng.New(s.in.site.Scenario.Seed, 0), src)
-	if err == nil {
-		err = h.Check(of.mailing)
-	}
-	return of, err
+	return of, nil
 }
 
 // grow makes the list have the recipients of a mailing. The goroutine that owns the role calls it, or none yet does.
@@ -224,7 +201,7 @@ func (s *delivering) fetch(job engine.Job) {
 	}
 	s.fetches[job] = true
 	s.work.Go(func() {
-		m, err := s.mailing(ctx, job)
+		m, err := s.letter(ctx, job)
 		if err == nil {
 			points.Reached("fetched")
 			err = s.runner.Do(func(vt.Time) { s.grow(m) })

@@ -2,8 +2,16 @@ package serve
 
 import (
 	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
 
+	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
 	"flyball/realrun/depot"
+	"flyball/realrun/mailing"
 	"flyball/site"
 )
 
@@ -63,4 +71,52 @@ func (m *member) seesDepots() (err error) {
 	r, err := p.site.Remote(cmp.Or(p.listening(site.Storage, "listen"), of.Listen), token)
 	m.store = &r
 	return err
+}
+
+// keep opens the folder of the lists and letters that the station fetches.
+func (m *member) keep() (*depot.Kept, error) {
+	k, err := depot.Keep(depot.Config{Dir: filepath.Join(m.of.Folder, "kept"), Remote: m.depot, Lists: m.store,
+		Most: int64(m.in.site.Depot.Keep), Warn: func(err error) { m.log.Warn("what is kept", "why", err) }})
+	if err != nil {
+		return nil, task.Fail(task.Environment, "%s: %w", m.name, err)
+	}
+	m.closes(k.Close)
+	return k, nil
+}
+
+// mailing returns a mailing whose files are kept, or fetches them. They stay until they are released.
+func (m *member) mailing(ctx context.Context, from *depot.Kept, job engine.Job) (*depot.Held, *mailing.Mailing, error) {
+	h, err := from.Mailing(ctx, job)
+	if err != nil {
+		return nil, nil, err
+	}
+	src, end, err := h.Source()
+	defer end()
+	var of *mailing.Mailing
+	if err == nil {
+		of, err = m.in.site.Mailing(src)
+	}
+	if err == nil {
+		err = h.Check(of)
+	}
+	if err != nil {
+		h.Release()
+		return nil, nil, fmt.Errorf("mailing %d: %w", job, err)
+	}
+	return h, of, nil
+}
+
+// serveDepot serves a depot to the clients of the site until ctx ends. Before that has gives the server what else it
+// has.
+func (m *member) serveDepot(ctx context.Context, d *depot.Depot, at net.Listener, has func(*depot.Server)) error {
+	server, err := d.Serve(m.in.clients, time.Now)
+	if err != nil {
+		return err
+	}
+	has(server)
+	settings, err := m.in.site.TLS()
+	if err != nil {
+		return err
+	}
+	return server.Listen(ctx, at, settings)
 }

@@ -1,7 +1,9 @@
 package serve
 
 import (
+	"cmp"
 	"slices"
+	"sort"
 	"sync/atomic"
 
 	"flyball/engine"
@@ -10,9 +12,10 @@ import (
 	"flyball/realrun/mailing"
 )
 
-// letters has the messages of all mailings of a B server, by the places of the list of all mailings.
+// letters has the messages of all mailings of a B server, by the places of the list of all mailings. A mailing
+// with a higher number has higher places.
 type letters struct {
-	all atomic.Pointer[[]letterOf] // in the order of their places
+	all atomic.Pointer[[]letterOf] // in the order of their numbers
 }
 
 // letterOf is a mailing with its places.
@@ -29,7 +32,7 @@ func (l *letters) add(m letterOf) {
 		all = slices.Clone(*before)
 	}
 	all = append(all, m)
-	slices.SortFunc(all, func(a, b letterOf) int { return int(a.keys.Job) - int(b.keys.Job) })
+	slices.SortFunc(all, func(a, b letterOf) int { return cmp.Compare(a.keys.Job, b.keys.Job) })
 	l.all.Store(&all)
 }
 
@@ -45,15 +48,10 @@ func (l *letters) find(job engine.Job) *letterOf {
 	return nil
 }
 
-// has reports whether a place is one of the mailing's.
-func (m *letterOf) has(r mail.Recipient) bool {
-	return r >= m.keys.First && r-m.keys.First < mail.Recipient(m.keys.Recipients)
-}
-
 // covers reports whether all places of a part of the list are the mailing's.
 func (m *letterOf) covers(part string) bool {
 	for _, p := range engine.UnpackParts(part) {
-		if !m.has(p.From) || !m.has(p.To-1) {
+		if !m.keys.Has(p.From) || !m.keys.Has(p.To-1) {
 			return false
 		}
 	}
@@ -63,12 +61,11 @@ func (m *letterOf) covers(part string) bool {
 // of returns the mailing with a place, and the recipient's place in the mailing's own list.
 func (l *letters) of(r mail.Recipient) (*letterOf, mail.Recipient) {
 	all := *l.all.Load()
-	for i := range all {
-		if m := &all[i]; m.has(r) {
-			return m, r - m.keys.First
-		}
+	i := sort.Search(len(all), func(i int) bool { return all[i].keys.First > r }) - 1
+	if i < 0 || !all[i].keys.Has(r) {
+		panic("serve: a recipient of no mailing that is here")
 	}
-	panic("serve: a recipient of no mailing that is here")
+	return &all[i], r - all[i].keys.First
 }
 
 // Letter implements realrun.Letters.

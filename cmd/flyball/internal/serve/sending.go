@@ -72,20 +72,11 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 
 // run runs the server until ctx ends, or something fails for good.
 func (s *sending) run(ctx context.Context) error {
-	return together(ctx, s.station.Run, s.serveDepot, s.takeMailings, s.reports, s.watchBus)
+	return together(ctx, s.station.Run, s.serve, s.takeMailings, s.reports, s.watchBus)
 }
 
-func (s *sending) serveDepot(ctx context.Context) error {
-	server, err := s.files.Serve(s.in.clients, time.Now)
-	if err != nil {
-		return err
-	}
-	server.Outcomes = s.outcomes
-	settings, err := s.in.site.TLS()
-	if err != nil {
-		return err
-	}
-	return server.Listen(ctx, s.web, settings)
+func (s *sending) serve(ctx context.Context) error {
+	return s.serveDepot(ctx, s.files, s.web, func(d *depot.Server) { d.Outcomes = s.outcomes })
 }
 
 // outcomes returns what became of each recipient of a mailing so far, and whether it is closed.

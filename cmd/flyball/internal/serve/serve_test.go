@@ -84,6 +84,13 @@ func TestLettersOfTwoMailings(t *testing.T) {
 	if l.find(2) == nil || l.find(3) != nil {
 		t.Error("got another mailing than those that were added")
 	}
+	l.add(letterOf{keys: depot.Keys{Job: 4, First: 2, Recipients: 3}})
+	l.add(letterOf{keys: depot.Keys{Job: 3, First: 2}}) // without recipients
+	for r, job := range []engine.Job{1, 2, 4, 4, 4} {
+		if m, own := l.of(mail.Recipient(r)); m.keys.Job != job || own != mail.Recipient(r)-m.keys.First {
+			t.Errorf("place %d: got place %d of mailing %d, want mailing %d", r, own, m.keys.Job, job)
+		}
+	}
 	for _, v := range []struct {
 		from, to mail.Recipient
 		want     bool

@@ -16,7 +16,6 @@ import (
 	"flyball/cmd/flyball/internal/lists"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
-	"flyball/internal/rng"
 	"flyball/realrun/depot"
 	"flyball/realrun/mailing"
 	"flyball/storage"
@@ -84,16 +83,9 @@ func (p *Process) openStoring(ctx context.Context, m *member) (err error) {
 
 // run runs the server until ctx ends, or something fails for good.
 func (s *storing) run(ctx context.Context) error {
-	server, err := s.files.Serve(s.in.clients, time.Now)
-	if err != nil {
-		return err
+	serve := func(ctx context.Context) error {
+		return s.serveDepot(ctx, s.files, s.web, func(d *depot.Server) { d.Store, d.Lists = s, s })
 	}
-	server.Store, server.Lists = s, s
-	settings, err := s.in.site.TLS()
-	if err != nil {
-		return err
-	}
-	serve := func(ctx context.Context) error { return server.Listen(ctx, s.web, settings) }
 	return together(ctx, serve, s.all.fetch, s.record)
 }
 
@@ -108,31 +100,18 @@ func (s *storing) add(k depot.Keys) error {
 
 // fetch fetches the list of a mailing, and records that the mailing has begun.
 func (s *storing) fetch(ctx context.Context, m *mailed) error {
-	h, err := s.kept.Mailing(ctx, m.keys.Job)
+	h, list, err := s.mailing(ctx, s.kept, m.keys.Job)
 	if err != nil {
 		return err
 	}
-	src, end, err := h.Source()
-	defer end()
-	of := s.in.site.Scenario
-	var list *mailing.Mailing
-	if err == nil {
-		list, err = mailing.New(of, rng.New(of.Seed, 0), src)
-	}
-	if err == nil {
-		err = h.Check(list)
-	}
-	j := storage.Job{Mailing: m.name, Name: of.Name, Recipients: int(m.keys.Recipients)}
+	j := storage.Job{Mailing: m.name, Name: s.in.site.Scenario.Name, Recipients: int(m.keys.Recipients)}
 	if h.List != nil && h.List.Stored != "" {
 		j.List, j.Digest = h.List.Stored, h.List.Digest.String()
 	}
-	var id int64
-	if err == nil {
-		id, err = s.lists.BeginJob(ctx, j)
-	}
+	id, err := s.lists.BeginJob(ctx, j)
 	if err != nil {
 		h.Release()
-		return err
+		return fmt.Errorf("mailing %d: %w", m.keys.Job, err)
 	}
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -220,7 +199,7 @@ func (m *mailed) outcome(r mail.Recipient, v mail.Status) storage.Outcome {
 // find returns the mailing with a place of the list of all mailings; nil: it is not here yet. The caller has the lock.
 func (s *storing) find(r mail.Recipient) *mailed {
 	for _, m := range s.mailings {
-		if r >= m.keys.First && r-m.keys.First < mail.Recipient(m.keys.Recipients) {
+		if m.keys.Has(r) {
 			return m
 		}
 	}

@@ -220,11 +220,16 @@ func (s *Site) mailing(p depot.Manifest, open func(name string) (io.ReadCloser, 
 			return text, err
 		}
 	}
-	m, err := mailing.New(s.Scenario, rng.New(s.Scenario.Seed, 0), src)
+	m, err := s.Mailing(src)
 	if err != nil {
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	return m, nil
+}
+
+// Mailing returns the mailing of a source by the scenario of the site.
+func (s *Site) Mailing(src mailing.Source) (*mailing.Mailing, error) {
+	return mailing.New(s.Scenario, rng.New(s.Scenario.Seed, 0), src)
 }
 
 func letterName(i int) string { return fmt.Sprint(letterFile, i) }
