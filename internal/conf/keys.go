@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // Key is one key of a config: everything that a struct field declares about it. Help, schema, defaults, validation,
@@ -43,8 +42,8 @@ type Key struct {
 	Source      string
 
 	low, high float64
-	pattern   func() *regexp.Regexp // compiled when a value is first held against it, which few are; nil: none
-	usual     reflect.Value         // the default
+	pattern   *regexp.Regexp
+	usual     reflect.Value // the default
 }
 
 // documented is a config with comments above its keys. KeyDoc returns them without line breaks.
@@ -65,12 +64,24 @@ type Keys struct {
 	root  reflect.Type
 	known map[reflect.Type][]Key
 	usual map[reflect.Type]reflect.Value
+
+	patterns patterns
 }
 
-// Declare reads the tags of T. It panics if a tag cannot be read, which is a mistake in the program; if that is a
-// pattern, Allows panics.
+// patterns are compiled patterns by their text. Many keys have the same, and to compile one takes long.
+type patterns map[string]*regexp.Regexp
+
+func (p patterns) compile(text string) *regexp.Regexp {
+	if p[text] == nil {
+		p[text] = regexp.MustCompile(text)
+	}
+	return p[text]
+}
+
+// Declare reads the tags of T. It panics if a tag cannot be read, which is a
+// mistake in the program.
 func Declare[T any]() *Keys {
-	k := &Keys{reflect.TypeFor[T](), map[reflect.Type][]Key{}, map[reflect.Type]reflect.Value{}}
+	k := &Keys{reflect.TypeFor[T](), map[reflect.Type][]Key{}, map[reflect.Type]reflect.Value{}, patterns{}}
 	k.visit(k.root)
 	return k
 }
@@ -80,7 +91,7 @@ func (k *Keys) visit(t reflect.Type) {
 	case t.Kind() == reflect.Slice:
 		k.visit(t.Elem())
 	case t.Kind() == reflect.Struct && k.known[t] == nil:
-		k.known[t] = read(t)
+		k.known[t] = read(t, k.patterns)
 		for i := range t.NumField() {
 			if t.Field(i).IsExported() {
 				k.visit(t.Field(i).Type)
@@ -100,7 +111,7 @@ func (k *Keys) Of(t reflect.Type) []Key {
 	if all, ok := k.known[t]; ok {
 		return all
 	}
-	return read(t)
+	return read(t, patterns{})
 }
 
 // Default returns the defaults of a struct type. The caller must not change
@@ -109,7 +120,7 @@ func (k *Keys) Default(t reflect.Type) reflect.Value {
 	if v, ok := k.usual[t]; ok {
 		return v
 	}
-	other := &Keys{t, map[reflect.Type][]Key{}, map[reflect.Type]reflect.Value{}}
+	other := &Keys{t, map[reflect.Type][]Key{}, map[reflect.Type]reflect.Value{}, patterns{}}
 	other.visit(t)
 	if v, ok := other.usual[t]; ok {
 		return v
@@ -122,7 +133,7 @@ func DefaultOf[T any](k *Keys) T { return k.Default(reflect.TypeFor[T]()).Interf
 
 // read returns the keys of a struct type: its exported fields that have a toml
 // tag.
-func read(t reflect.Type) []Key {
+func read(t reflect.Type, compiled patterns) []Key {
 	all := []Key{}
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
@@ -145,7 +156,7 @@ func read(t reflect.Type) []Key {
 			key.OneOf = nil
 		}
 		if key.Pattern != "" {
-			key.pattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(key.Pattern) })
+			key.pattern = compiled.compile(key.Pattern)
 		}
 		key.readRange(t, tag.Get("range"))
 		key.usual = reflect.New(key.Type).Elem()
@@ -251,7 +262,7 @@ func set(v reflect.Value, text string) error {
 }
 
 func setTable(v reflect.Value, words []string) error {
-	keys := read(v.Type())
+	keys := read(v.Type(), patterns{})
 	if len(words)%2 == 0 {
 		return fmt.Errorf("got %d words, want the first value, then names and values", len(words))
 	}
@@ -315,7 +326,7 @@ func (key Key) Allows(s string) bool {
 	if key.OneOf != nil {
 		return slices.Contains(key.OneOf, s)
 	}
-	return key.pattern == nil || key.pattern().MatchString(s)
+	return key.pattern == nil || key.pattern.MatchString(s)
 }
 
 // IsDefault reports whether v is the default of the key. Empty and nil lists are
