@@ -92,14 +92,10 @@ func (q *Serve) Do(ctx context.Context) error {
 
 // unopened gives the error of a folder that cannot be used its kind.
 func unopened(err error) error {
-	kind := task.Environment
-	switch {
-	case errors.Is(err, durable.ErrLocked):
+	if errors.Is(err, durable.ErrLocked) {
 		return task.Fail(task.Usage, "--state: got a folder that another server uses, want one at a time")
-	case errors.Is(err, durable.ErrDamaged), errors.As(err, new(*durable.OtherLog)):
-		kind = task.Invalid
 	}
-	return task.Fail(kind, "--state: %w", err)
+	return task.Unusable("--state", err)
 }
 
 // Kept is what a server for returned mail keeps: what flyball bounce show --json prints.
@@ -126,7 +122,7 @@ type Job struct {
 func Show(dir string) (*Kept, error) {
 	records, err := inbound.Records(dir)
 	switch {
-	case errors.Is(err, durable.ErrDamaged), errors.As(err, new(*durable.OtherLog)):
+	case task.Damaged(err):
 		return nil, task.Fail(task.Invalid, "--state: %w", err)
 	case err != nil:
 		return nil, task.Unreadable("--state", err)

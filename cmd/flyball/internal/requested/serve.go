@@ -18,7 +18,6 @@ import (
 	"flyball/internal/mail"
 	"flyball/internal/vt"
 	"flyball/realrun/dial"
-	"flyball/realrun/journal"
 	"flyball/realrun/requests"
 	"flyball/realrun/wire"
 )
@@ -175,15 +174,10 @@ func (q *Serve) Do(ctx context.Context) error {
 
 // unopened gives the error of a folder that cannot be used its kind.
 func unopened(flag string, err error) error {
-	kind := task.Environment
-	switch {
-	case errors.Is(err, durable.ErrLocked):
+	if errors.Is(err, durable.ErrLocked) {
 		return task.Fail(task.Usage, "%s: got a folder that another server uses, want one at a time", flag)
-	case errors.Is(err, durable.ErrDamaged), errors.As(err, new(*durable.OtherLog)), errors.Is(err, journal.ErrDamaged),
-		errors.Is(err, journal.ErrOther):
-		kind = task.Invalid
 	}
-	return task.Fail(kind, "%s: %w", flag, err)
+	return task.Unusable(flag, err)
 }
 
 // patience is how long the mail server that takes mails may need for each reply.

@@ -1,7 +1,6 @@
 package requested
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -9,9 +8,7 @@ import (
 
 	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
-	"flyball/internal/durable"
 	"flyball/internal/mail"
-	"flyball/realrun/journal"
 	"flyball/realrun/requests"
 	"flyball/reports/format"
 )
@@ -84,8 +81,7 @@ func (q Show) Do() (*Shown, error) {
 
 // unread gives the error of a folder that cannot be read its kind.
 func unread(flag string, err error) error {
-	if errors.Is(err, durable.ErrDamaged) || errors.As(err, new(*durable.OtherLog)) ||
-		errors.Is(err, journal.ErrDamaged) || errors.Is(err, journal.ErrOther) {
+	if task.Damaged(err) {
 		return task.Fail(task.Invalid, "%s: %w", flag, err)
 	}
 	return task.Unreadable(flag, err)

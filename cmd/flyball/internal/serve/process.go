@@ -189,7 +189,7 @@ func (m *member) openJournal() (err error) {
 		m.journal, err = journal.Create(&m.disk, id)
 	}
 	switch {
-	case errors.Is(err, journal.ErrDamaged), errors.Is(err, journal.ErrOther):
+	case task.Damaged(err):
 		return task.Fail(task.Invalid, "%s: %s/%w", m.name, m.of.Folder, err)
 	case err != nil:
 		return task.Fail(task.Environment, "%s: %w", m.name, err)

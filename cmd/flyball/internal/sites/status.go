@@ -96,7 +96,7 @@ func (s *Site) Accounts() (all []*Account, barred map[mail.Recipient]bool, err e
 	switch {
 	case errors.Is(err, journal.ErrMissing):
 		return nil, nil, nil
-	case errors.Is(err, journal.ErrDamaged), errors.Is(err, journal.ErrOther):
+	case task.Damaged(err):
 		return nil, nil, task.Fail(task.Invalid, "%s/%w", v.Folder, err)
 	case err != nil:
 		return nil, nil, task.Fail(task.Environment, "%s: %w", v.Name(), err)

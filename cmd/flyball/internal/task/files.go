@@ -51,9 +51,14 @@ func Unreadable(flag string, err error) error {
 // another's; Environment for the rest.
 func Unusable(of string, err error) error {
 	kind := Environment
-	if errors.Is(err, durable.ErrDamaged) || errors.As(err, new(*durable.OtherLog)) ||
-		errors.Is(err, journal.ErrDamaged) || errors.Is(err, journal.ErrOther) {
+	if Damaged(err) {
 		kind = Invalid
 	}
 	return Fail(kind, "%s: %w", of, err)
+}
+
+// Damaged reports whether an error is about files that a server keeps and that are damaged or another's.
+func Damaged(err error) bool {
+	return errors.Is(err, durable.ErrDamaged) || errors.As(err, new(*durable.OtherLog)) ||
+		errors.Is(err, journal.ErrDamaged) || errors.Is(err, journal.ErrOther)
 }
