@@ -221,9 +221,7 @@ func (p *play) direct(ctx context.Context) error {
 		switch {
 		case fell.IsZero() && n > p.Recipients*2/5:
 			fell = time.Now()
-			if err := p.process.Kill(killed); err != nil {
-				return err
-			}
+			p.process.Kill(killed)
 			p.Say("%6.1f s  %s is killed without a word, after %d of %d messages", p.since(), killed, n, p.Recipients)
 		case !back && !fell.IsZero() && time.Since(fell) > absent:
 			back = true

@@ -21,15 +21,14 @@ func (p *Process) openTokens() (err error) {
 	p.tokens = map[string]string{}
 	if p.site.Keys != "" {
 		for _, v := range p.site.Clients() {
-			if _, is := p.here(v.Name()); !is {
+			if !p.site.IsHere(v.Name()) {
 				continue
 			}
 			if p.tokens[v.Name()], err = p.site.Token(v); err != nil {
 				return err
 			}
 		}
-		_, sends := p.here(site.A)
-		if _, stores := p.here(site.Storage); sends || stores {
+		if p.site.IsHere(site.A) || p.site.IsHere(site.Storage) {
 			p.clients, err = p.site.DepotClients()
 		}
 		return err
@@ -40,16 +39,6 @@ func (p *Process) openTokens() (err error) {
 		p.clients = append(p.clients, depot.Client{Name: v.Name(), Role: depot.Role(v.Role), Hash: depot.HashToken(t)})
 	}
 	return nil
-}
-
-// here returns a station of this process.
-func (p *Process) here(name string) (site.Station, bool) {
-	for _, v := range p.site.Here {
-		if v.Name() == name {
-			return v, true
-		}
-	}
-	return site.Station{}, false
 }
 
 // seesDepots lets a station that may use the depot or the storage server know where these are. They are open by now, if

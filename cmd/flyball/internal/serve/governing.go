@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"time"
 
-	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/internal/mail"
@@ -24,14 +23,12 @@ type governing struct {
 func (p *Process) openGoverning(ctx context.Context, m *member) error {
 	s := &governing{member: m}
 	m.server = s
-	address, _ := m.of.Address()
 	role, err := realrun.Governing(p.site.Scenario, decisions{m.log})
-	if err == nil {
-		s.station, err = station.New(station.Config{Address: address, Role: role, Journal: m.journal, Before: m.before,
-			Boot: kept.Boot(), Carrier: m, Zero: m.zero()})
-	}
 	if err != nil {
 		return task.Fail(task.Invalid, "%s: %w", m.name, err)
+	}
+	if s.station, err = m.openStation(role, m.zero()); err != nil {
+		return err
 	}
 	return m.join(ctx, s.station.Receive)
 }

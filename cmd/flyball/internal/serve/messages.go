@@ -12,13 +12,14 @@ import (
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
+	"flyball/site"
 )
 
 // openBroker starts the broker, if it is to run in this process: one without a port if all stations do.
 func (p *Process) openBroker() (err error) {
 	var cfg bus.ServerConfig
-	switch v, is := p.site.BrokerHere(); {
-	case is:
+	switch v, _ := p.site.Named(site.Broker); {
+	case p.site.IsHere(site.Broker):
 		users, err := p.site.Users()
 		if err != nil {
 			return err

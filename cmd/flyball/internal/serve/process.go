@@ -12,8 +12,10 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"flyball/bus"
+	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
@@ -202,6 +204,18 @@ func (m *member) openJournal() (err error) {
 	return nil
 }
 
+// openStation opens the shell of the station's role, whose facts the journal has. Time zero of a new journal is zero,
+// or now.
+func (m *member) openStation(role engine.Durable, zero time.Time) (*station.Station, error) {
+	address, _ := m.of.Address()
+	s, err := station.New(station.Config{Address: address, Role: role, Journal: m.journal, Before: m.before,
+		Boot: kept.Boot(), Carrier: m, Zero: zero})
+	if err != nil {
+		return nil, task.Fail(task.Invalid, "%s: %w", m.name, err)
+	}
+	return s, nil
+}
+
 // closes has close call f.
 func (m *member) closes(f func() error) { m.ends = append(m.ends, f) }
 
@@ -230,7 +244,7 @@ func (m *member) Send(e engine.Message) {
 
 // Run runs all stations until ctx ends, or one of them fails: then all others end too.
 func (p *Process) Run(ctx context.Context) error {
-	if v, is := p.site.BrokerHere(); is {
+	if v, _ := p.site.Named(site.Broker); p.site.IsHere(site.Broker) {
 		p.log.Info("begins", "station", v.Name(), "listen", v.Listen)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -278,7 +292,7 @@ func failed(name string, err error) error {
 
 // Kill ends a station as the end of its process would: from this moment on nothing of it comes to the disk or to other
 // stations, whatever it was doing.
-func (p *Process) Kill(name string) error {
+func (p *Process) Kill(name string) {
 	p.lock.Lock()
 	defer p.lock.Unlock()
 	i := slices.IndexFunc(p.members, func(m *member) bool { return m.name == name })
@@ -289,7 +303,6 @@ func (p *Process) Kill(name string) error {
 	p.members = slices.Delete(p.members, i, i+1)
 	m.close() // what it would still write is lost
 	m.log.Warn("was killed")
-	return nil
 }
 
 // Replace lets a station that was killed go on from its folder.

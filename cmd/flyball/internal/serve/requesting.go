@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"time"
 
-	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/engine/inbox"
@@ -33,10 +33,8 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	m.server = s
 	address, _ := m.of.Address()
 	s.role = requests.NewRole(inbox.Default(address))
-	s.station, err = station.New(station.Config{Address: address, Role: s.role, Journal: m.journal, Before: m.before,
-		Boot: kept.Boot(), Carrier: m})
-	if err != nil {
-		return task.Fail(task.Invalid, "%s: %w", m.name, err)
+	if s.station, err = m.openStation(s.role, time.Time{}); err != nil {
+		return err
 	}
 	s.desk = requests.NewDesk(s.role, s.station)
 	cfg := requests.Default()

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
@@ -55,17 +54,14 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 	if s.web, err = m.listen("depot.listen", p.site.DepotAddress()); err != nil {
 		return err
 	}
-	address, _ := m.of.Address()
 	m.local(engine.Operator, func(e engine.Message) {
 		select {
 		case s.sums <- e.Body.(engine.Summary):
 		default: // it is repeated until it is answered
 		}
 	})
-	s.station, err = station.New(station.Config{Address: address, Role: s.role, Journal: m.journal, Before: m.before,
-		Boot: kept.Boot(), Carrier: m})
-	if err != nil {
-		return task.Fail(task.Invalid, "%s: %w", m.name, err)
+	if s.station, err = m.openStation(s.role, time.Time{}); err != nil {
+		return err
 	}
 	return m.join(ctx, s.station.Receive)
 }

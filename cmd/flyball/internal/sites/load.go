@@ -81,6 +81,11 @@ func (s *Site) chosen(names []string) (here []site.Station, err error) {
 	return here, nil
 }
 
+// IsHere reports whether a station with a name runs in this process.
+func (s *Site) IsHere(name string) bool {
+	return slices.ContainsFunc(s.Here, func(v site.Station) bool { return v.Name() == name })
+}
+
 // check returns an error with everything that does not fit together, or would not be safe.
 func (s *Site) check() error {
 	var l conf.List
@@ -168,7 +173,7 @@ func (s *Site) Text(w io.Writer, color bool) error {
 	table := format.Table{Caption: "Stations:", Left: 4, Head: []string{"station", "here", "folder", "listens at"}}
 	for _, v := range s.Stations {
 		here := "no"
-		if slices.ContainsFunc(s.Here, func(h site.Station) bool { return h.Name() == v.Name() }) {
+		if s.IsHere(v.Name()) {
 			here = "yes"
 		}
 		listens := strings.TrimPrefix(v.Listen+", "+v.Mail, ", ")

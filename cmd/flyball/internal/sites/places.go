@@ -109,8 +109,6 @@ func (s *Site) Backends() (all []Backend) {
 func (s *Site) anyPort() bool {
 	return slices.ContainsFunc(s.Backends(), func(b Backend) bool {
 		at, err := netip.ParseAddrPort(b.At)
-		return err == nil && at.Port() == 0 && !slices.ContainsFunc(s.Here, func(h site.Station) bool {
-			return h.Name() == b.Station
-		})
+		return err == nil && at.Port() == 0 && !s.IsHere(b.Station)
 	})
 }

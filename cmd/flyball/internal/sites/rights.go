@@ -62,16 +62,6 @@ func (s *Site) Rights(w io.Writer) error {
 	return err
 }
 
-// BrokerHere returns the broker, if it runs in this process.
-func (s *Site) BrokerHere() (site.Station, bool) {
-	for _, v := range s.Here {
-		if v.Role == site.Broker {
-			return v, true
-		}
-	}
-	return site.Station{}, false
-}
-
 // BusError gives an error of a bus its kind.
 func BusError(err error) error {
 	switch {
