@@ -39,8 +39,6 @@ var storageMutants = []mutant{
 		"set(v.own, ofList{who, of}, state)", "set(v.people, who, state)"},
 	{"a part of a stored list begins with the list", "storage/list.go", "n := min(int64(len(t.rest)), t.want-t.at)",
 		"n := int64(0)"},
-	{"a later list has the digest of an earlier one", "storage/list.go", "if err == nil && t.Digest != digest {",
-		"if false {"},
 	{"entries of another store are taken", "storage/suppression.go", "	if !same {", "	if false {"},
 	{"who is forgotten holds the changes of all others up", "storage/changes.go",
 		"if c.MayLack && errors.Is(err, ErrAbsent) {", "if false {"},

@@ -52,14 +52,22 @@ func (s *Store) lists(ctx context.Context, from querier) (all []List, err error)
 	return all, err
 }
 
-// find returns a list, and false if there is none.
+// find returns the list with a name, and false if there is none.
 func find(ctx context.Context, from querier, name string, complete bool) (List, bool, error) {
 	flag := 0
 	if complete {
 		flag = 1
 	}
-	l, err := scanList(from.QueryRowContext(ctx, `select `+columns+` from list where name = $1 and complete = $2`, name,
-		flag).Scan)
+	return first(ctx, from, `where name = $1 and complete = $2`, name, flag)
+}
+
+// withDigest returns the first complete list by name whose text has a digest, and false if there is none.
+func withDigest(ctx context.Context, from querier, digest string) (List, bool, error) {
+	return first(ctx, from, `where digest = $1 and complete = 1 order by name limit 1`, digest)
+}
+
+func first(ctx context.Context, from querier, where string, args ...any) (List, bool, error) {
+	l, err := scanList(from.QueryRowContext(ctx, `select `+columns+` from list `+where, args...).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, false, nil
 	}
@@ -83,14 +91,34 @@ type Text struct {
 
 // Open opens the text of a list that is complete, and enters in the audit that it is read: what says why.
 func (s *Store) Open(ctx context.Context, what, name string) (*Text, error) {
-	l, ok, err := find(ctx, s.db, name, true)
-	if err == nil && !ok {
-		err = s.absent(ctx, name)
-	}
+	return s.open(ctx, what, func(from querier) (List, error) {
+		l, ok, err := find(ctx, from, name, true)
+		if err == nil && !ok {
+			err = s.absent(ctx, name)
+		}
+		return l, err
+	})
+}
+
+// OpenDigest opens the text with a digest as Open does. The error wraps ErrAbsent if no list has this text, or not any
+// more.
+func (s *Store) OpenDigest(ctx context.Context, what, digest string) (*Text, error) {
+	return s.open(ctx, what, func(from querier) (List, error) {
+		l, ok, err := withDigest(ctx, from, digest)
+		if err == nil && !ok {
+			err = fmt.Errorf("a list with digest %.16s is %w", digest, ErrAbsent)
+		}
+		return l, err
+	})
+}
+
+// open opens the text of the list that is found: once for the audit, and again as it is when the text is opened.
+func (s *Store) open(ctx context.Context, what string, found func(querier) (List, error)) (*Text, error) {
+	l, err := found(s.db)
 	if err != nil {
 		return nil, err
 	}
-	err = s.change(ctx, what, name, func(*sql.Tx) (int64, error) { return int64(l.People), nil })
+	err = s.change(ctx, what, l.Name, func(*sql.Tx) (int64, error) { return int64(l.People), nil })
 	if err != nil {
 		return nil, err
 	}
@@ -98,42 +126,17 @@ func (s *Store) Open(ctx context.Context, what, name string) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l, ok, err = find(ctx, tx, name, true); err == nil && !ok {
-		err = s.absent(ctx, name)
+	t := &Text{ctx: ctx, tx: tx}
+	if t.List, err = found(tx); err == nil {
+		err = tx.QueryRowContext(ctx, `select coalesce(sum(length(body)), 0) from chunk where list = $1`, t.id).Scan(&t.size)
 	}
 	if err != nil {
 		tx.Rollback()
 		return nil, err
 	}
-	t := &Text{List: l, ctx: ctx, tx: tx}
 	t.rewind()
-	if err := tx.QueryRowContext(ctx, `select coalesce(sum(length(body)), 0) from chunk where list = $1`, l.id).Scan(
-		&t.size); err != nil {
-		tx.Rollback()
-		return nil, err
-	}
-	t.size += int64(len(l.header))
+	t.size += int64(len(t.header))
 	return t, nil
-}
-
-// OpenDigest opens the text with a digest as Open does. The error wraps ErrAbsent if no list has this text, or not any
-// more.
-func (s *Store) OpenDigest(ctx context.Context, what, digest string) (*Text, error) {
-	var name string
-	err := s.db.QueryRowContext(ctx, `select name from list where digest = $1 and complete = 1 order by name limit 1`,
-		digest).Scan(&name)
-	if errors.Is(err, sql.ErrNoRows) {
-		err = fmt.Errorf("a list with digest %.16s is %w", digest, ErrAbsent)
-	}
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.Open(ctx, what, name)
-	if err == nil && t.Digest != digest {
-		t.Close()
-		return nil, fmt.Errorf("a list with digest %.16s is %w", digest, ErrAbsent)
-	}
-	return t, err
 }
 
 func (s *Store) absent(ctx context.Context, name string) error {
