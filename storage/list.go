@@ -128,7 +128,8 @@ func (s *Store) open(ctx context.Context, what string, found func(querier) (List
 	}
 	t := &Text{ctx: ctx, tx: tx}
 	if t.List, err = found(tx); err == nil {
-		err = tx.QueryRowContext(ctx, `select coalesce(sum(length(body)), 0) from chunk where list = $1`, t.id).Scan(&t.size)
+		err = tx.QueryRowContext(ctx, `select coalesce(sum(length(body)), 0) from chunk where list = $1`, t.id).Scan(
+			&t.size)
 	}
 	if err != nil {
 		tx.Rollback()
