@@ -19,12 +19,50 @@ func (Config) KeyDoc(key string) (doc, source string) {
 	case "set":
 		return "changes of the scenario, each \"path.to.key=value\"", ""
 	case "receiver":
-		return "IP:PORT on loopback of the SMTP server that takes all mail; a site mails reserved domains " +
-			"only", ""
+		return "IP:PORT of the SMTP server that takes all mail, on loopback or allowed by outside.allow", ""
+	case "resolver":
+		return "instead of receiver: IP:PORT of a name server, on loopback or allowed, that is asked for " +
+			"the exchangers of each domain", ""
+	case "port":
+		return "port of the exchangers that the name server has", ""
 	case "keys":
 		return "folder with the keys by which stations show each other who they are, as flyball serve keys " +
 			"makes it; on each computer those of its own stations; not given: all stations run in one " +
 			"process", ""
+	}
+	return "", ""
+}
+
+// KeyDoc returns the comment above a key of Outside, and the source of its number.
+func (Outside) KeyDoc(key string) (doc, source string) {
+	switch key {
+	case "allow":
+		return "file of an allowlist: which receivers, whose mail may go there, and how much; each computer " +
+			"has the same; not given: the site mails reserved domains on loopback", ""
+	case "promotion":
+		return "with allow: file of promotion records, of which the last one has the law and the resend " +
+			"policy", ""
+	case "head":
+		return "what the last record must have as its head; not given: what the file PROMOTION.head says", ""
+	case "complaints":
+		return "file with a line for each complaint, which grows; each B server counts the lines of its own " +
+			"computer", ""
+	}
+	return "", ""
+}
+
+// KeyDoc returns the comment above a key of SMTP, and the source of its number.
+func (SMTP) KeyDoc(key string) (doc, source string) {
+	switch key {
+	case "tls":
+		return "encryption of sessions: none, where the receiver offers it, always, always with a " +
+			"certificate of its name", ""
+	case "login":
+		return "file of a user and a password, a line each, that no other user may read", ""
+	case "dkim":
+		return "PEM file of the key that signs messages (DKIM)", ""
+	case "selector":
+		return "name under _domainkey of the author's domain at which the public key is", ""
 	}
 	return "", ""
 }
@@ -98,6 +136,12 @@ func (Station) KeyDoc(key string) (doc, source string) {
 			"stations' connections", ""
 	case "mail":
 		return "IP:PORT at which role \"d\" takes requests by mail, and \"hybrid\" these and returned mail", ""
+	case "hello":
+		return "of role \"b\": name of this computer in EHLO, in the sender's domain; not given: the sender's " +
+			"domain", ""
+	case "url":
+		return "of role \"d\": https://HOST/PATH that a web server passes on to it; letters without " +
+			"List-Unsubscribe get it", ""
 	case "domain":
 		return "mail domain of the return paths of role \"c\" and of the requests by mail of role \"d\"", ""
 	case "store":

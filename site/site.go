@@ -31,15 +31,47 @@ type Config struct {
 	Scenario string `toml:"scenario" required:"true"`
 	// changes of the scenario, each "path.to.key=value"
 	Set []string `toml:"set"`
-	// IP:PORT on loopback of the SMTP server that takes all mail; a site mails reserved domains only
-	Receiver string `toml:"receiver" required:"true"`
+	// IP:PORT of the SMTP server that takes all mail, on loopback or allowed by outside.allow
+	Receiver string `toml:"receiver"`
+	// instead of receiver: IP:PORT of a name server, on loopback or allowed, that is asked for the exchangers of each
+	// domain
+	Resolver string `toml:"resolver"`
+	// port of the exchangers that the name server has
+	Port int `toml:"port" default:"25" range:"1..65535"`
 	// folder with the keys by which stations show each other who they are, as flyball serve keys makes it; on each
 	// computer those of its own stations; not given: all stations run in one process
 	Keys     string    `toml:"keys"`
+	Outside  Outside   `toml:"outside"`
+	SMTP     SMTP      `toml:"smtp"`
 	Bus      Bus       `toml:"bus"`
 	Depot    Depot     `toml:"depot"`
 	Sending  Sending   `toml:"sending"`
 	Stations []Station `toml:"station" required:"true"`
+}
+
+// Outside lets the site mail people. The zero value mails reserved domains on loopback alone.
+type Outside struct {
+	// file of an allowlist: which receivers, whose mail may go there, and how much; each computer has the same; not
+	// given: the site mails reserved domains on loopback
+	Allow string `toml:"allow"`
+	// with allow: file of promotion records, of which the last one has the law and the resend policy
+	Promotion string `toml:"promotion"`
+	// what the last record must have as its head; not given: what the file PROMOTION.head says
+	Head string `toml:"head"`
+	// file with a line for each complaint, which grows; each B server counts the lines of its own computer
+	Complaints string `toml:"complaints"`
+}
+
+// SMTP is how B servers show themselves to receivers.
+type SMTP struct {
+	// encryption of sessions: none, where the receiver offers it, always, always with a certificate of its name
+	TLS string `toml:"tls" default:"opportunistic" oneof:"none opportunistic required verified"`
+	// file of a user and a password, a line each, that no other user may read
+	Login string `toml:"login"`
+	// PEM file of the key that signs messages (DKIM)
+	DKIM string `toml:"dkim"`
+	// name under _domainkey of the author's domain at which the public key is
+	Selector string `toml:"selector"`
 }
 
 // Bus is by what the stations of several processes reach each other. The zero value is a broker within one process.
@@ -98,6 +130,10 @@ type Station struct {
 	Listen string `toml:"listen"`
 	// IP:PORT at which role "d" takes requests by mail, and "hybrid" these and returned mail
 	Mail string `toml:"mail"`
+	// of role "b": name of this computer in EHLO, in the sender's domain; not given: the sender's domain
+	Hello string `toml:"hello"`
+	// of role "d": https://HOST/PATH that a web server passes on to it; letters without List-Unsubscribe get it
+	URL string `toml:"url"`
 	// mail domain of the return paths of role "c" and of the requests by mail of role "d"
 	Domain string `toml:"domain"`
 	// of role "storage": its database, sqlite:FILE, which is made if it is not there, or
@@ -212,7 +248,8 @@ func (c *Config) Settle(dir string) {
 		}
 	}
 	for _, path := range []*string{&c.Folder, &c.Bus.CA, &c.Bus.Cert, &c.Bus.Key, &c.Keys,
-		&c.Sending.Reports} {
+		&c.Sending.Reports, &c.Outside.Allow, &c.Outside.Promotion, &c.Outside.Complaints, &c.SMTP.Login,
+		&c.SMTP.DKIM} {
 		from(path)
 	}
 	if strings.ContainsAny(c.Scenario, "./") { // built-in scenarios have plain names
@@ -257,6 +294,8 @@ var uses = []struct {
 	{"domain", func(s *Station) bool { return s.Domain != "" }, []string{C, D}},
 	{"store", func(s *Station) bool { return s.Store != "" }, []string{Storage}},
 	{"hard", func(s *Station) bool { return s.Hard != 0 }, []string{C}},
+	{"hello", func(s *Station) bool { return s.Hello != "" }, []string{B}},
+	{"url", func(s *Station) bool { return s.URL != "" }, []string{D}},
 }
 
 // Validate returns all problems of the configuration that show without a look at anything that it names.
@@ -267,7 +306,7 @@ func (c *Config) Validate() []error {
 		c.Stations[i].check(&l, conf.Index("station", i))
 	}
 	c.together(&l)
-	checkPort(&l, "receiver", c.Receiver)
+	c.receivers(&l)
 	if c.Depot.Listen != "" {
 		checkPort(&l, "depot.listen", c.Depot.Listen)
 	}
@@ -276,6 +315,24 @@ func (c *Config) Validate() []error {
 		l.Check(c.Depot.Listen != "", "depot.listen", "got none, want IP:PORT: B servers fetch lists there")
 	}
 	return l
+}
+
+// receivers checks where mail goes, and how.
+func (c *Config) receivers(l *conf.List) {
+	l.Check(c.Receiver != "" || c.Resolver != "", "receiver", "got none and no resolver, want one of them")
+	l.Check(c.Receiver == "" || c.Resolver == "", "resolver", "got a receiver too, want one of them")
+	for _, p := range []struct{ key, text string }{{"receiver", c.Receiver}, {"resolver", c.Resolver}} {
+		if p.text != "" {
+			checkPort(l, p.key, p.text)
+		}
+	}
+	o, v := c.Outside, c.SMTP
+	for _, p := range []struct{ key, text string }{{"promotion", o.Promotion}, {"complaints", o.Complaints}} {
+		l.Check(p.text == "" || o.Allow != "", "outside."+p.key, "got %q, want outside.allow too", p.text)
+	}
+	l.Check(o.Head == "" || o.Promotion != "", "outside.head", "got one, want outside.promotion too")
+	l.Check((v.DKIM == "") == (v.Selector == ""), "smtp.selector", "got %q and the key %q, want both or none",
+		v.Selector, v.DKIM)
 }
 
 // together checks the stations among each other.
@@ -356,11 +413,14 @@ func (s *Station) check(l *conf.List, at string) {
 			checkPort(l, at+p.key, p.text)
 		}
 	}
-	if s.Domain != "" {
-		a, err := mail.ParseAddress("postmaster@" + s.Domain)
-		l.Check(err == nil && a.Domain == s.Domain, at+".domain", "got %q, want a mail domain in lower case, such as "+
-			"returns.example", s.Domain)
+	for _, d := range []struct{ key, text string }{{".domain", s.Domain}, {".hello", s.Hello}} {
+		a, err := mail.ParseAddress("postmaster@" + d.text)
+		l.Check(d.text == "" || err == nil && a.Domain == d.text, at+d.key, "got %q, want a mail domain in lower "+
+			"case, such as returns.example", d.text)
 	}
+	host, isWeb := strings.CutPrefix(s.URL, "https://")
+	l.Check(s.URL == "" || isWeb && strings.Index(host, "/") > 0 && !strings.ContainsAny(host, "?#{} "), at+".url",
+		"got %q, want an address such as https://news.example/u", s.URL)
 }
 
 func checkPort(l *conf.List, key, text string) {

@@ -62,6 +62,7 @@ type Source struct {
 	List, Suppression, Template             io.Reader
 	ListName, SuppressionName, TemplateName string
 	Files                                   message.Files           // in the folder of the template; nil without one
+	Leave                                   string                  // see message.Template.LeaveAt; empty: nowhere
 	Signer                                  *message.Signer         // nil: messages are not signed
 	FoldCase                                bool                    // see list.Options
 	Suppressed                              func(mail.Address) bool // beside Suppression; nil: none
@@ -81,6 +82,9 @@ func New(s *scenarios.Scenario, key rng.Key, src Source) (*Mailing, error) {
 	template, err := template(s, src)
 	if err != nil {
 		return nil, err
+	}
+	if src.Leave != "" {
+		template.LeaveAt(src.Leave)
 	}
 	if src.Template != nil {
 		m.letter = template

@@ -743,3 +743,43 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+// A letter that names no address of the web gets the one that a site has, its variants too; one that names an address
+// keeps it, and a List-Id is there once.
+func TestLeaveAt(t *testing.T) {
+	const letter = "From: news@a.example\nSubject: s\n"
+	for _, v := range []struct {
+		head, url string
+		want      []string
+	}{
+		{"", "https://s.example/u", []string{"List-Unsubscribe: <https://s.example/u/", "List-Id: <"}},
+		{"List-Id: <mine.a.example>\n", "https://s.example/u?t=", []string{"<https://s.example/u?t=",
+			"List-Id: <mine.a.example>"}},
+		{"List-Unsubscribe: https://a.example/own\n", "https://s.example/u", []string{"<https://a.example/own/",
+			"List-Id: <"}},
+	} {
+		of, err := Parse("letter.txt", []byte(letter+v.head+"\nHello.\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		of.LeaveAt(v.url)
+		r, err := of.Bind(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := r.Render(nil, nil, Meta{To: mail.Address{Local: "ann", Domain: "b.example"},
+			Run: NewRun(mail.Key{}, time.Unix(0, 0))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range append(v.want, "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+			"mailto:unsubscribe+") {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%q: got %s\nwant %s", v.head, text, want)
+			}
+		}
+		if n := strings.Count(string(text), "List-Id:"); n != 1 {
+			t.Errorf("%q: got %d List-Id", v.head, n)
+		}
+	}
+}

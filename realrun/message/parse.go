@@ -24,6 +24,7 @@ type Template struct {
 	text     []piece     // nil: no plain text
 	html     []piece     // nil: no HTML
 	leave    []piece     // address of the web that unsubscribes; nil: there is none
+	listed   bool        // has a List-Id
 	ticket   bool        // the address ends with the recipient's ticket, which an address of mail has too
 	attached []string    // headers and base64 of each attachment
 	fields   []fieldName // every field that is used, once
@@ -190,8 +191,8 @@ func (p *parser) headers(lines []string) (body []string, first int, ok bool) {
 			if seen["subject"] == 0 {
 				p.fault(1, 1, "no Subject header")
 			}
-			if p.t.leave != nil && seen["list-id"] == 0 {
-				p.line("List-Id: <" + listID(p.t.from) + ">\r\n")
+			if p.t.listed = seen["list-id"] > 0; p.t.leave != nil {
+				p.t.identify()
 			}
 			return lines[at:], at + 1, true
 		}
@@ -313,11 +314,38 @@ func (p *parser) unsubscribe(at, col int, value string) {
 		p.fault(at, col, "header List-Unsubscribe: got %.60q, want an address that the recipient's ticket can follow, "+
 			"such as https://sender.example/u", value)
 	default:
-		if p.t.ticket = true; !strings.HasSuffix(value, "/") && !strings.HasSuffix(value, "=") {
-			leave[0] = measured(value + "/")
-		}
+		p.t.leaveAt(leave[0].text)
+		return
 	}
 	p.t.leave = leave
+}
+
+// leaveAt lets recipients leave the list at an address of the web, which their ticket follows.
+func (t *Template) leaveAt(url string) {
+	if t.ticket = true; !strings.HasSuffix(url, "/") && !strings.HasSuffix(url, "=") {
+		url += "/"
+	}
+	t.leave = []piece{measured(url)}
+}
+
+// LeaveAt lets recipients leave the list at an https address, such as https://news.example/u, with one click (RFC
+// 8058), by the letter and by each variant that names no other address. Only the goroutine that has called Parse may
+// call it, before anything else.
+func (t *Template) LeaveAt(url string) {
+	for _, of := range t.All() {
+		if of.leave == nil {
+			of.leaveAt(url)
+			of.identify()
+		}
+	}
+}
+
+// identify gives the letter a List-Id, if it has none.
+func (t *Template) identify() {
+	if !t.listed {
+		t.listed = true
+		t.head = append(t.head, header{value: []piece{{text: "List-Id: <" + listID(t.from) + ">\r\n", field: literal}}})
+	}
 }
 
 // isURL reports whether a character may stand in an address of the web (RFC 3986).

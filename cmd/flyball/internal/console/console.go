@@ -54,6 +54,15 @@ func (a *App) TellFolder(report Printable, dir string, asJSON bool) error {
 	return err
 }
 
+// AskCount asks the operator how many recipients something is to mail.
+func (a *App) AskCount(what string) (n int, err error) {
+	fmt.Fprintf(a.ErrOut, "How many recipients is this %s to mail? ", what)
+	if _, err := fmt.Fscanln(a.In, &n); err != nil {
+		return 0, fmt.Errorf("got no number, want one: %w", err)
+	}
+	return n, nil
+}
+
 // Display returns where progress is shown.
 func (a *App) Display() terminal.Display {
 	return terminal.Display{To: a.ErrOut, Quiet: a.Quiet, QuietFor: a.QuietFor}

@@ -125,7 +125,7 @@ func (p *play) prepare() (err error) {
 		return task.Error{Kind: task.Environment, Err: err}
 	}
 	p.site = sites.Of(p.config(), s)
-	p.site.Resolver = p.sink
+	p.site.Leads = p.sink
 	return nil
 }
 

@@ -288,13 +288,18 @@ func Signer(flag string) (*message.Signer, error) {
 	if !found {
 		return nil, task.Fail(task.Usage, "--dkim: got %q, want SELECTOR=FILE", flag)
 	}
-	key, err := task.ReadFile("--dkim", file, input.Key)
+	return ReadSigner("--dkim", selector, file)
+}
+
+// ReadSigner returns what signs messages with the key in a file, which a flag or key names.
+func ReadSigner(named, selector, file string) (*message.Signer, error) {
+	key, err := task.ReadFile(named, file, input.Key)
 	if err != nil {
 		return nil, err
 	}
 	s, err := message.NewSigner(selector, key)
 	if err != nil {
-		return nil, task.Fail(task.Invalid, "--dkim: %w", err)
+		return nil, task.Fail(task.Invalid, "%s: %w", named, err)
 	}
 	return s, nil
 }

@@ -334,7 +334,7 @@ func (q *Run) Do(ctx context.Context, watch task.Watch) (*Outcome, error) {
 	if broken := context.Cause(ctx); broken == errCancelled {
 		out.Cancelled = true
 	} else if broken != nil && broken != context.Canceled {
-		out.Broken = refusedOr(task.Environment, fmt.Errorf("the run was stopped: %w", broken))
+		out.Broken = RefusedOr(task.Environment, fmt.Errorf("the run was stopped: %w", broken))
 	} else if unkept != nil {
 		out.Broken = task.Fail(task.Environment, "--state: %w", unkept)
 	}

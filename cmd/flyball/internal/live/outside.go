@@ -51,24 +51,24 @@ func (o *Outside) validate(q *Run) error {
 	return nil
 }
 
-// read returns the allowlist; nil if none is named.
-func (o *Outside) read() (*dial.Allowlist, error) {
-	if o.Allow == "" {
+// ReadAllowlist returns the allowlist in a file, which a flag or key names; nil if no file is given.
+func ReadAllowlist(named, file string) (*dial.Allowlist, error) {
+	if file == "" {
 		return nil, nil
 	}
-	text, err := input.Read(o.Allow, input.Allowlist)
+	text, err := input.Read(file, input.Allowlist)
 	if err != nil {
-		return nil, task.Unreadable("--allow", err)
+		return nil, task.Unreadable(named, err)
 	}
-	a, err := dial.Load(o.Allow, text)
+	a, err := dial.Load(file, text)
 	if err != nil {
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	return a, nil
 }
 
-// confirm returns an error unless the operator has given the number of recipients, n, or types it now.
-func (o *Outside) confirm(n int) error {
+// Confirm returns an error unless the operator has given the number of recipients, n, or types it now.
+func (o *Outside) Confirm(n int) error {
 	got := o.Count
 	if o.Allow == "" {
 		return nil
@@ -122,14 +122,10 @@ func (r *prepared) guard(o *Outside) (err error) {
 	if r.allow == nil {
 		return nil
 	}
-	file, err := filepath.EvalSymlinks(o.Allow) // all names of the file have one count
-	if err != nil {
-		return task.Unreadable("--allow", err)
+	if r.caps, err = Caps("--allow", o.Allow, r.allow); err != nil {
+		return err
 	}
-	if r.caps, err = guard.Open(file+".used", r.allow.Caps); err != nil {
-		return refusedOr(task.Environment, err)
-	}
-	count, err := o.complaints()
+	count, err := CountComplaints("--complaints", o.Complaints)
 	if err != nil {
 		return err
 	}
@@ -137,19 +133,32 @@ func (r *prepared) guard(o *Outside) (err error) {
 	return nil
 }
 
-// complaints returns a function that counts the lines that the file of complaints has more than now. It reads the file
-// at most once a second. It is nil without a file.
-func (o *Outside) complaints() (func() (int, error), error) {
-	if o.Complaints == "" {
+// Caps returns the caps of an allowlist, which a flag or key names, as all runs with its file count them.
+func Caps(named, file string, allow *dial.Allowlist) (*guard.Caps, error) {
+	file, err := filepath.EvalSymlinks(file) // all names of the file have one count
+	if err != nil {
+		return nil, task.Unreadable(named, err)
+	}
+	c, err := guard.Open(file+".used", allow.Caps)
+	if err != nil {
+		return nil, RefusedOr(task.Environment, err)
+	}
+	return c, nil
+}
+
+// CountComplaints returns a function that counts the lines that a file of complaints, which a flag or key names, has
+// more than now. It reads the file at most once a second. It is nil without a file.
+func CountComplaints(named, file string) (func() (int, error), error) {
+	if file == "" {
 		return nil, nil
 	}
 	lines := func() (int, error) {
-		text, err := input.Read(o.Complaints, input.Complaints)
+		text, err := input.Read(file, input.Complaints)
 		return bytes.Count(text, []byte("\n")), err
 	}
 	before, err := lines()
 	if err != nil {
-		return nil, task.Unreadable("--complaints", err)
+		return nil, task.Unreadable(named, err)
 	}
 	var read time.Time
 	var more int
@@ -159,7 +168,7 @@ func (o *Outside) complaints() (func() (int, error), error) {
 		}
 		n, err := lines()
 		if read = time.Now(); err != nil {
-			return 0, task.Unreadable("--complaints", err)
+			return 0, task.Unreadable(named, err)
 		}
 		if n < before { // a new file
 			before = 0
@@ -169,8 +178,8 @@ func (o *Outside) complaints() (func() (int, error), error) {
 	}, nil
 }
 
-// refusedOr gives an error its kind: Refused if it is for safety, or else another.
-func refusedOr(other task.Kind, err error) error {
+// RefusedOr gives an error its kind: Refused if it is for safety, or else another.
+func RefusedOr(other task.Kind, err error) error {
 	if errors.Is(err, dial.ErrRefused) {
 		return task.Error{Kind: task.Refused, Err: err}
 	}

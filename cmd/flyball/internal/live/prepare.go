@@ -80,7 +80,7 @@ func (q *Run) load() (*prepared, error) {
 // mailing.
 func (q *Run) prepare(r *prepared, own kept.Mailing, st *kept.State) (err error) {
 	r.secret = own.Secret
-	if r.allow, err = q.Outside.read(); err != nil {
+	if r.allow, err = ReadAllowlist("--allow", q.Outside.Allow); err != nil {
 		return err
 	}
 	if err := q.reachable(r.allow); err != nil {
@@ -102,7 +102,7 @@ func (q *Run) prepare(r *prepared, own kept.Mailing, st *kept.State) (err error)
 
 // open lets the operator confirm the number of recipients, and opens what bounds the run, and the receivers.
 func (q *Run) open(r *prepared) error {
-	if err := errors.Join(q.Outside.confirm(r.mailing.List.Len()), r.guard(&q.Outside)); err != nil {
+	if err := errors.Join(q.Outside.Confirm(r.mailing.List.Len()), r.guard(&q.Outside)); err != nil {
 		return err
 	}
 	if q.Receiver != "" {

@@ -85,14 +85,18 @@ func (c *astray) add(why string) {
 
 // lookups returns the resolver of a question that names a name server.
 func (q *Run) lookups(s *scenarios.Scenario, key rng.Key, scale float64, r *prepared) *lookups {
+	return &lookups{mailing: r.mailing, Resolver: NameServer(names.Config{Server: q.Resolver, Dial: r.allow.Dial,
+		Luck: key, Own: []string{r.sender()}, Port: uint16(q.Port)}, s, scale)}
+}
+
+// NameServer returns a resolver as cfg says, with the times of a scenario, which pass scale times as fast as the clock.
+func NameServer(cfg names.Config, s *scenarios.Scenario, scale float64) *names.Resolver {
 	began := time.Now()
-	patience := max(time.Duration(float64(s.Dialogue.Timeouts.DNS)/scale), time.Millisecond)
-	return &lookups{mailing: r.mailing, Resolver: names.New(names.Config{
-		Server: q.Resolver, Dial: r.allow.Dial, Luck: key, Own: []string{r.sender()}, Port: uint16(q.Port),
-		Now:      func() vt.Time { return vt.Time(float64(time.Since(began)) * scale) },
-		ID:       func(context.Context) uint16 { return uint16(rand.Uint32()) },
-		Patience: patience, Repeat: patience / 2,
-	})}
+	cfg.Now = func() vt.Time { return vt.Time(float64(time.Since(began)) * scale) }
+	cfg.ID = func(context.Context) uint16 { return uint16(rand.Uint32()) }
+	cfg.Patience = max(time.Duration(float64(s.Dialogue.Timeouts.DNS)/scale), time.Millisecond)
+	cfg.Repeat = cfg.Patience / 2
+	return names.New(cfg)
 }
 
 func (l *lookups) Resolve(ctx context.Context, a *mail.Attempt) names.Route {

@@ -37,6 +37,11 @@ func (v *Security) read(q *Run) (s wire.Security, err error) {
 	if !q.foreign() {
 		return s, nil
 	}
+	return v.Read("--login")
+}
+
+// Read returns how sessions with receivers that are not Flyball's are protected. Named is the flag or key of the login.
+func (v *Security) Read(named string) (s wire.Security, err error) {
 	s.Encryption = wire.Opportunistic
 	if v.TLS != "" {
 		s.Encryption = wire.Encryption(slices.Index(wire.Encryptions, v.TLS))
@@ -47,11 +52,11 @@ func (v *Security) read(q *Run) (s wire.Security, err error) {
 	}
 	text, err := input.Read(v.Login, input.Password)
 	if err != nil {
-		return s, task.Unreadable("--login", err)
+		return s, task.Unreadable(named, err)
 	}
 	s.Login, err = readLogin(string(text))
 	if err != nil {
-		return s, task.Fail(task.Invalid, "--login: %s: %w", v.Login, err)
+		return s, task.Fail(task.Invalid, "%s: %s: %w", named, v.Login, err)
 	}
 	return s, nil
 }

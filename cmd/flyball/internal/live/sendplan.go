@@ -132,7 +132,7 @@ func (q *Run) Plan() (*SendPlan, error) {
 		}
 		left, err := r.caps.Left()
 		if err != nil {
-			return nil, refusedOr(task.Environment, err)
+			return nil, RefusedOr(task.Environment, err)
 		}
 		p.Allowed = &Allowed{q.Outside.Allow, left, r.allow.Caps.PerDay, r.allow.Caps.PerSecond}
 	}

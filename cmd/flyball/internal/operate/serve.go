@@ -1,6 +1,7 @@
 package operate
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -80,7 +81,8 @@ safety, 130 and 143 a demo stopped by a signal.`,
 				return err
 			}
 			if check {
-				return s.Text(a.Out, a.Colored())
+				_, err := s.Secrets() // which must be readable here
+				return errors.Join(s.Text(a.Out, a.Colored()), err)
 			}
 			log := slog.New(slog.NewJSONHandler(a.Stdout, nil))
 			p, err := serve.Open(stop.Context(), s, log)
@@ -135,6 +137,9 @@ for safety.`,
 			if err != nil {
 				return err
 			}
+			if terminal.Is(a.In) {
+				q.Ask = func() (int, error) { return a.AskCount("mailing") }
+			}
 			m, err := s.Submit(q)
 			if err != nil {
 				return err
@@ -151,6 +156,7 @@ for safety.`,
 	f.StringVar(&q.Suppress, "suppress", "", "file of addresses and domains (*@domain) that are not mailed")
 	f.BoolVar(&q.FoldCase, "fold-case", false, "addresses that differ in upper and lower case only are duplicates")
 	f.StringVar(&q.Letter, "letter", "", "file of the letter; not given: a plain one")
+	f.IntVar(&q.Count, "count", 0, "number of recipients, which must be right where the site mails people")
 	f.Var(console.Span(&q.Due), "due", "time from now on after which the mailing begins")
 	f.Var(console.Span(&q.Deadline), "deadline", "time after its begin by which all are to be final; 0s: none")
 	f.IntVar(&q.Terms.Processes, "processes", 0, "MTA processes on each B server; 0: the site's")

@@ -51,7 +51,7 @@ force or the head of the promotions is missing.`,
 				return err
 			}
 			if terminal.Is(a.In) {
-				q.Outside.Ask = a.askCount
+				q.Outside.Ask = func() (int, error) { return a.AskCount("run") }
 			}
 			return a.live(&q, &to, console.Again(c, args[0], "resume"))
 		},
@@ -183,16 +183,6 @@ refused, 8 refused for safety.`,
 	liveFlags(c, &q, &head)
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON (flyball schema send-plan)")
 	return c
-}
-
-// askCount asks the operator how many recipients the run is to mail.
-func (a app) askCount() (int, error) {
-	fmt.Fprint(a.ErrOut, "How many recipients is this run to mail? ")
-	var n int
-	if _, err := fmt.Fscanln(a.In, &n); err != nil {
-		return 0, fmt.Errorf("got no number, want one: %w", err)
-	}
-	return n, nil
 }
 
 // live makes a live run. goOn is the command that goes on with its mailing.

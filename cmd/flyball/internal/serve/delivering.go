@@ -15,6 +15,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/realrun"
 	"flyball/realrun/depot"
+	"flyball/realrun/guard"
 	"flyball/realrun/names"
 	"flyball/storage"
 )
@@ -29,7 +30,8 @@ type delivering struct {
 	whole   chan struct{}       // closed when stops has all that the store has
 	letters letters
 	kept    *depot.Kept
-	broken  chan error // why the server must end
+	broken  chan error   // why the server must end
+	brake   *guard.Brake // nil: the site mails no people
 	work    sync.WaitGroup
 
 	lock     sync.Mutex
@@ -52,21 +54,25 @@ func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 		return err
 	}
 	of := p.site.Scenario
-	t := &realrun.SMTP{Replies: of.ReplyTables(), Resolver: p.site.Resolver, Letters: &s.letters,
-		Dialogue: of.Dialogue, Scale: 1, Domain: p.site.ReturnDomain(), Returns: s.letters.Returns, Broken: s.breaks}
-	if t.Resolver == nil {
-		at, err := netip.ParseAddrPort(p.site.Receiver)
-		if err != nil {
-			return err
-		}
-		t.Resolver = fixed(at)
+	shows := p.secrets
+	t := &realrun.SMTP{Replies: of.ReplyTables(), Letters: &s.letters, Dialogue: of.Dialogue, Scale: 1,
+		Security: shows.Security, Domain: p.site.Hello(m.of), Alarm: s.alarms(), Broken: s.breaks,
+		Returns: func(r mail.Recipient, t mail.Try, _ string) string {
+			return s.letters.Returns(r, t, p.site.ReturnDomain())
+		}}
+	if t.Resolver, err = s.leads(); err != nil {
+		return err
 	}
 	keeping := realrun.Keeping{Journal: m.journal, Before: m.before, Boot: kept.Boot(), Zero: m.zero(),
 		Broken: s.breaks}
 	if s.store != nil {
 		keeping.Suppressed = s.suppressed
 	}
-	s.runner, err = realrun.NewServer(of, s.number, &s.list, t, nil, keeping, m)
+	transport, err := s.bound(t)
+	if err != nil {
+		return err
+	}
+	s.runner, err = realrun.NewServer(of, s.number, &s.list, transport, nil, keeping, m)
 	if err != nil {
 		return task.Fail(task.Invalid, "%s: %w", m.name, err)
 	}

@@ -83,6 +83,7 @@ func (m *member) mailing(ctx context.Context, from *depot.Kept, job engine.Job) 
 	defer end()
 	var of *mailing.Mailing
 	if err == nil {
+		src.Signer = m.in.secrets.Signer
 		of, err = m.in.site.Mailing(src)
 	}
 	if err == nil {

@@ -74,6 +74,12 @@ func (l *letters) Letter(r mail.Recipient, body []byte) (string, []byte) {
 	return m.mailing.Letter(own, body)
 }
 
+// domain returns the domain of a recipient.
+func (l *letters) domain(r mail.Recipient) string {
+	m, own := l.of(r)
+	return m.mailing.Address(own).Domain
+}
+
 // Returns is the return path of a try for a recipient.
 func (l *letters) Returns(r mail.Recipient, t mail.Try, domain string) string {
 	m, own := l.of(r)

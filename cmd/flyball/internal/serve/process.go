@@ -21,6 +21,7 @@ import (
 	"flyball/engine"
 	"flyball/internal/durable"
 	"flyball/realrun/depot"
+	"flyball/realrun/guard"
 	"flyball/realrun/journal"
 	"flyball/realrun/station"
 	"flyball/site"
@@ -33,6 +34,8 @@ type Process struct {
 	broker  *bus.Server       // within the process; nil: another one is used
 	tokens  map[string]string // of stations, for the depot
 	clients []depot.Client    // whom the depot knows
+	secrets sites.Secrets
+	caps    *guard.Caps // of this computer; nil: not used
 
 	lock    sync.Mutex // of what follows
 	members []*member
@@ -103,6 +106,9 @@ func Open(ctx context.Context, s *sites.Site, log *slog.Logger) (*Process, error
 }
 
 func (p *Process) open(ctx context.Context) (err error) {
+	if p.secrets, err = p.site.Secrets(); err != nil {
+		return err
+	}
 	if err := errors.Join(p.openTokens(), p.openBroker()); err != nil {
 		return err
 	}
@@ -322,6 +328,9 @@ func (p *Process) Replace(name string) error {
 func (p *Process) Close() (err error) {
 	for _, m := range slices.Backward(p.members) {
 		err = errors.Join(err, m.close())
+	}
+	if p.caps != nil {
+		err = errors.Join(err, p.caps.Close())
 	}
 	if p.broker != nil {
 		p.broker.Close()

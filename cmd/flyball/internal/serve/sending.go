@@ -98,7 +98,11 @@ func (s *sending) takeMailings(ctx context.Context) error {
 			return err
 		}
 		for _, name := range names {
-			if err := s.in.site.Move(ctx, name, s.files, s.submit); ctx.Err() != nil {
+			err := s.in.site.Lapsed(time.Now())
+			if err == nil {
+				err = s.in.site.Move(ctx, name, s.files, s.submit)
+			}
+			if ctx.Err() != nil {
 				return nil
 			} else if err != nil && said[name] != err.Error() {
 				said[name] = err.Error()

@@ -18,6 +18,7 @@ import (
 	"flyball/internal/input"
 	"flyball/internal/tomlfile"
 	"flyball/realrun"
+	"flyball/realrun/dial"
 	"flyball/reports/format"
 	"flyball/scenarios"
 	"flyball/site"
@@ -31,7 +32,8 @@ type Site struct {
 	Scenario *scenarios.Scenario
 	Here     []site.Station // which run in this process
 
-	Resolver realrun.Resolver // of a demonstration: leads to its receivers; nil: to the site's
+	Leads realrun.Resolver // of a demonstration: leads to its receivers; nil: to the site's
+	people
 }
 
 // Of returns a site without a file, all of whose stations run here.
@@ -55,6 +57,9 @@ func Load(file string, names []string) (*Site, error) {
 	}
 	source := task.Source{Arg: s.Config.Scenario, Set: s.Set}
 	if s.Scenario, _, err = source.Load(); err != nil {
+		return nil, err
+	}
+	if err := s.readOutside(); err != nil {
 		return nil, err
 	}
 	return s, s.check()
@@ -88,7 +93,7 @@ func (s *Site) IsHere(name string) bool {
 
 // check returns an error with everything that does not fit together, or would not be safe.
 func (s *Site) check() error {
-	var l conf.List
+	var l, unsafe conf.List
 	want := s.Servers()
 	l.Check(len(s.Scenario.Servers) == want, "scenario", "got %s with %s, want %d, one for each station b",
 		s.Config.Scenario, format.Plural(uint64(len(s.Scenario.Servers)), "server"), want)
@@ -107,15 +112,13 @@ func (s *Site) check() error {
 				"elsewhere, want the port")
 		}
 	}
-	refuses := false
 	for i, v := range s.Stations {
 		for _, p := range []struct{ key, text string }{{".listen", v.Listen}, {".mail", v.Mail}} {
 			at, err := netip.ParseAddrPort(p.text)
 			safe := err != nil || at.Addr().Unmap().IsLoopback() || v.Role == site.Broker ||
 				v.Role == site.Storage && s.Bus.Cert != ""
-			l.Check(safe, conf.Index("station", i)+p.key, "got %s, want an address on loopback: let your own servers "+
-				"hand over what comes from outside", p.text)
-			refuses = refuses || !safe
+			unsafe.Check(safe, conf.Index("station", i)+p.key, "got %s, want an address on loopback: let your own "+
+				"servers hand over what comes from outside", p.text)
 		}
 	}
 	if v, is := s.Named(site.Storage); is {
@@ -123,18 +126,17 @@ func (s *Site) check() error {
 		l.Check(err == nil && place.List == "", "station", "store: got %q, want a store without a list, sqlite:FILE "+
 			"or postgres://USER@HOST:PORT/DATABASE", v.Store)
 	}
-	receiver, _ := netip.ParseAddrPort(s.Receiver)
-	safe := receiver.Addr().Unmap().IsLoopback()
-	l.Check(safe, "receiver", "got %s, want an address on loopback: a site mails no people", s.Receiver)
-	refuses = refuses || !safe
-	if l != nil {
+	s.checkOutside(&l, &unsafe)
+	if l != nil || unsafe != nil {
 		kind := task.Invalid
-		if refuses {
+		if unsafe != nil {
 			kind = task.Refused
 		}
-		return task.Error{Kind: kind, Err: named(s.File, l)}
+		return task.Error{Kind: kind, Err: problems(s.File, append(l, unsafe...))}
 	}
-	if err := realrun.Check(s.Scenario, nil); err != nil {
+	if err := realrun.Check(s.Scenario, s.Allowlist); errors.Is(err, dial.ErrRefused) {
+		return task.Error{Kind: task.Refused, Err: err}
+	} else if err != nil {
 		return task.Error{Kind: task.Invalid, Err: err}
 	}
 	if s.Bus.URL == "" {
@@ -151,8 +153,8 @@ func (s *Site) check() error {
 	return nil
 }
 
-// named returns the problems of a file as an error.
-func named(file string, l conf.List) error {
+// problems returns the problems of a file as an error.
+func problems(file string, l conf.List) error {
 	var all tomlfile.Problems
 	for _, err := range l {
 		var p conf.Problem
@@ -183,8 +185,12 @@ func (s *Site) Text(w io.Writer, color bool) error {
 	if by == "" {
 		by = "within the process"
 	}
-	_, err := fmt.Fprintf(w, "Site %s mails by scenario %s to %s; messages go %s\n", s.Name, s.Scenario.Name,
-		s.Receiver, by)
+	lines, err := s.plan()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "Site %s mails by scenario %s; messages between stations go %s\n%s\n", s.Name,
+		s.Scenario.Name, by, strings.Join(lines, "\n"))
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/internal/durable"
@@ -24,6 +25,7 @@ import (
 	"flyball/internal/rng"
 	"flyball/internal/vt"
 	"flyball/realrun/depot"
+	"flyball/realrun/dial"
 	"flyball/realrun/mailing"
 	"flyball/site"
 )
@@ -37,6 +39,9 @@ type Submission struct {
 	Due      vt.Span
 	Deadline vt.Span // after Due; 0: none
 	Terms    engine.Terms
+
+	Count int                 // recipients that the operator expects of a site that mails people; 0: not given
+	Ask   func() (int, error) // asks the operator for their number; nil: no operator is there
 
 	Synthetic bool     // the list is the scenario's own instead of List
 	Secret    mail.Key // of the mailing; zero: it is drawn
@@ -144,6 +149,9 @@ func (s *Site) Submit(q Submission) (*Submitted, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.confirm(q, m.List.Len()); err != nil {
+		return nil, err
+	}
 	if at := m.CountedAt(); at != "" && len(s.Of(site.Response)) == 0 {
 		return nil, task.Fail(task.Invalid, "%s: header Responses: got links to a response server, want a station "+
 			"response in %s, or a letter without this header", at, s.File)
@@ -221,15 +229,27 @@ func (s *Site) mailing(p depot.Manifest, open func(name string) (io.ReadCloser, 
 		}
 	}
 	m, err := s.Mailing(src)
-	if err != nil {
+	if errors.Is(err, dial.ErrRefused) {
+		return nil, task.Error{Kind: task.Refused, Err: err}
+	} else if err != nil {
 		return nil, task.Error{Kind: task.Invalid, Err: err}
 	}
 	return m, nil
 }
 
-// Mailing returns the mailing of a source by the scenario of the site.
+// Mailing returns the mailing of a source by the scenario of the site, and by who may be mailed.
 func (s *Site) Mailing(src mailing.Source) (*mailing.Mailing, error) {
+	src.Allow, src.Leave = s.Allowlist, s.leave()
 	return mailing.New(s.Scenario, rng.New(s.Scenario.Seed, 0), src)
+}
+
+// confirm returns an error unless a mailing to people has as many recipients as the operator has given, or types now.
+func (s *Site) confirm(q Submission, n int) error {
+	if s.Allowlist == nil && q.Count != 0 {
+		return task.Fail(task.Usage, "--count: got %d, want a site with outside.allow", q.Count)
+	}
+	given := live.Outside{Allow: s.Outside.Allow, Count: q.Count, Ask: q.Ask}
+	return given.Confirm(n)
 }
 
 func letterName(i int) string { return fmt.Sprint(letterFile, i) }

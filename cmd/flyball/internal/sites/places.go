@@ -33,7 +33,7 @@ func (s *Site) ReturnDomain() string {
 	if c, is := s.Named(site.C); is && c.Domain != "" {
 		return c.Domain
 	}
-	return "sender.example"
+	return s.Sender()
 }
 
 // TLS returns the settings by which a depot outside of loopback shows who it is; nil on loopback.

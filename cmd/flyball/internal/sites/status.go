@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 
 	"flyball/cmd/flyball/internal/task"
@@ -36,11 +37,12 @@ type MailingStatus struct {
 	Recipients int        `json:"recipients"`
 	Delivered  int        `json:"delivered"`
 	Failed     int        `json:"failed"`
-	Held       int        `json:"held"`       // who may have the message, and get it no second time
-	Suppressed int        `json:"suppressed"` // who asked for nothing while the mailing was under way
-	Ambiguous  int        `json:"ambiguous"`  // who may have a message without a reply, and so another one
-	Open       int        `json:"open"`       // who are not final
-	Subsets    []Subset   `json:"subsets"`    // in the order of their plans
+	Held       int        `json:"held"`        // who may have the message, and get it no second time
+	Suppressed int        `json:"suppressed"`  // who asked for nothing while the mailing was under way
+	NotAllowed int        `json:"not_allowed"` // whose look-up led to no receiver that is allowed
+	Ambiguous  int        `json:"ambiguous"`   // who may have a message without a reply, and so another one
+	Open       int        `json:"open"`        // who are not final
+	Subsets    []Subset   `json:"subsets"`     // in the order of their plans
 }
 
 // Subset is a part of a mailing's list on its server.
@@ -94,7 +96,7 @@ func (s *Site) Accounts() (all []*Account, barred map[mail.Recipient]bool, err e
 	v, _ := s.Named(site.A)
 	had, err := journal.Read(durable.Files(v.Folder), s.JournalID(v))
 	switch {
-	case errors.Is(err, journal.ErrMissing):
+	case errors.Is(err, journal.ErrMissing), errors.Is(err, fs.ErrNotExist): // it has not run yet
 		return nil, nil, nil
 	case task.Damaged(err):
 		return nil, nil, task.Fail(task.Invalid, "%s/%w", v.Folder, err)
@@ -231,7 +233,7 @@ func count(part string) (n int) {
 func (a *Account) status() MailingStatus {
 	m := MailingStatus{Job: a.Job, Recipients: len(a.Status), Delivered: a.Count(mail.Done),
 		Failed: a.Count(mail.Failed), Held: a.Count(mail.Held), Suppressed: a.Count(mail.Suppressed),
-		Ambiguous: a.Doubtful(), Open: a.Count(mail.Pending), Subsets: []Subset{}}
+		NotAllowed: a.Count(mail.Unreached), Ambiguous: a.Doubtful(), Open: a.Count(mail.Pending), Subsets: []Subset{}}
 	switch {
 	case a.Told:
 		m.State = "reported"
@@ -259,12 +261,13 @@ func (s *Status) Text(w io.Writer, color bool) error {
 		return err
 	}
 	all := format.Table{Caption: "Mailings:", Left: 2, Head: []string{"mailing", "state", "recipients", "delivered",
-		"failed", "held", "suppressed", "open", "ambiguous"}}
+		"failed", "held", "suppressed", "not allowed", "open", "ambiguous"}}
 	parts := format.Table{Caption: "Subsets:", Left: 3, Head: []string{"mailing", "server", "state", "plan",
 		"recipients", "imported"}}
 	for _, m := range s.Mailings {
 		row := []string{fmt.Sprint(m.Job), m.State}
-		for _, n := range []int{m.Recipients, m.Delivered, m.Failed, m.Held, m.Suppressed, m.Open, m.Ambiguous} {
+		for _, n := range []int{m.Recipients, m.Delivered, m.Failed, m.Held, m.Suppressed, m.NotAllowed, m.Open,
+			m.Ambiguous} {
 			row = append(row, fmt.Sprint(n))
 		}
 		all.Rows = append(all.Rows, row)
