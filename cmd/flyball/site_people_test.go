@@ -341,12 +341,12 @@ func TestSiteKeepsItsCaps(t *testing.T) {
 	}
 	for run := range 2 {
 		s := begin(t, "serve", p.file)
-		s.until(t, "used up caps", func() bool { return strings.Count(s.text(), "caps.per_day: got 3 attempts") == 2 })
+		s.until(t, "used up caps", func() bool { return strings.Count(s.text(), "caps.per_day: got 3 attempts") >= 2 })
 		if run == 1 {
 			time.Sleep(300 * time.Millisecond)
 		}
 		s.Process.Kill()
-		s.Wait()
+		<-s.over
 	}
 	status := p.status(t)
 	got := p.box.all()
@@ -397,7 +397,7 @@ func TestSiteStopsWhenTooMuchBounces(t *testing.T) {
 	s := begin(t, "serve", p.file)
 	s.until(t, "two open breakers", both)
 	s.Process.Kill()
-	s.Wait()
+	<-s.over
 	tried := p.box.offered()
 	if tried < 2*after || tried == len(rows) {
 		t.Errorf("%d of %d were tried, want a few", tried, len(rows))
@@ -410,7 +410,7 @@ func TestSiteStopsWhenTooMuchBounces(t *testing.T) {
 		t.Errorf("--check: %d, %s", code, out)
 	}
 	s = begin(t, "serve", p.file)
-	s.until(t, "a report of the stop", func() bool { return strings.Count(s.text(), "makes no attempts") == 2 })
+	s.until(t, "a report of the stop", func() bool { return strings.Count(s.text(), "makes no attempts") >= 2 })
 	time.Sleep(500 * time.Millisecond)
 	if n := p.box.offered(); n != tried {
 		t.Errorf("%d more were tried after a restart", n-tried)
