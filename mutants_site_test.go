@@ -24,7 +24,7 @@ var siteMutants = []mutant{
 	{"a site needs no promotion", "cmd/flyball/internal/sites/outside.go", "if of.Promotion == \"\" {",
 		"if of.Promotion == \"\" && false {"},
 	{"a site's mailing goes to people whose number was not given", "cmd/flyball/internal/sites/pending.go",
-		"	return given.Confirm(n)\n", "	return nil\n"},
+		"	return given.Confirm(n)\n", "	_ = given\n	return nil\n"},
 	{"each delivering server has all of a site's caps", "cmd/flyball/internal/serve/outside.go",
 		"guard.Share(of.Allowlist.Caps, int(s.number), of.Servers()))", "of.Allowlist.Caps)"},
 	{"a breaker is forgotten by a restart", "realrun/guard/brake.go",

@@ -123,6 +123,20 @@ func TestBreakerStaysOpen(t *testing.T) {
 	if err := b.Take(t.Context()); !errors.Is(err, ErrRests) {
 		t.Errorf("got %v, want no attempt while the file is there", err)
 	}
+	if err := os.Remove(b.File); err != nil {
+		t.Fatal(err)
+	}
+	c.at = c.at.Add(2 * time.Second)
+	if err := b.Take(t.Context()); err != nil {
+		t.Errorf("got %v after the file was removed, want a permit", err)
+	}
+	if bounce(); b.Take(t.Context()) != nil {
+		t.Error("a bounce before the stop counts after it in the same process")
+	}
+	if err := os.WriteFile(b.File, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.at = c.at.Add(2 * time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := b.Take(ctx); !errors.Is(err, context.Canceled) {
