@@ -51,7 +51,7 @@ func TestLoadChecksTheWhole(t *testing.T) {
 	two := "[[station]]\nrole = \"a\"\n[[station]]\nrole = \"b\"\nnumber = 1\n[[station]]\nrole = \"b\"\nnumber = 2\n"
 	near := "receiver = \"127.0.0.1:25\"\n" + two
 	for _, v := range []struct{ text, want string }{
-		{"receiver = \"192.0.2.1:25\"\n" + two, "receiver: got 192.0.2.1:25, want an address on loopback"},
+		{"receiver = \"192.0.2.1:25\"\n" + two, "receiver: refused for safety: got 192.0.2.1:25, want an address"},
 		{near, "scenario: got quickstart with 1 server, want 2"},
 		{near + "[[station]]\nrole = \"c\"\nlisten = \"0.0.0.0:2526\"\n",
 			"station[3].listen: got 0.0.0.0:2526, want an address on loopback"},
