@@ -86,7 +86,7 @@ var studiesMutants = []mutant{
 		"is not confirmed\n			j.confirmed = nil\n", "is not confirmed\n"},
 	{"a worker checks its own results", "farm/ledger.go",
 		"func(j *job) bool { return j.by != w })\n	l.take(h", "func(j *job) bool { return true })\n	l.take(h"},
-	{"too few results are made again", "farm/checks.go", "const Stratum = 22", "const Stratum = 220"},
+	{"too few results are made again", "farm/checks.go", "const stratum = 22", "const stratum = 220"},
 	{"a lost check is waited for", "farm/ledger.go", "j.need == aCheck && j.by != h.of)", "false)"},
 	{"a worker of another revision takes part", "farm/coordinator.go", "	case h.Program != c.Program:\n",
 		"	case false:\n"},

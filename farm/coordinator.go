@@ -64,7 +64,7 @@ type Stats struct {
 
 // Coordinate begins to answer workers on the bus.
 func Coordinate(conn *bus.Conn, c Coordinating) (*Coordinator, error) {
-	co := &Coordinator{Coordinating: c, conn: conn, farm: bus.NewToken(), ledger: NewLedger(c.Config),
+	co := &Coordinator{Coordinating: c, conn: conn, farm: bus.NewToken(), ledger: newLedger(c.Config),
 		welcomed: map[string]bool{}, told: map[string]bool{}, changed: make(chan struct{}, 1)}
 	answer := func(subject string, f func(name string, question []byte) any) error {
 		return conn.Answer(subject+"*", func(full string, question []byte) []byte {
@@ -338,7 +338,7 @@ func (c *Coordinator) Restart() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	barred := c.ledger.Barred()
-	c.ledger, c.farm, c.welcomed = NewLedger(c.Config), bus.NewToken(), map[string]bool{}
+	c.ledger, c.farm, c.welcomed = newLedger(c.Config), bus.NewToken(), map[string]bool{}
 	for _, b := range barred {
 		if b.Name != Earlier {
 			c.ledger.Bar(b.Name, b.Why)

@@ -308,7 +308,7 @@ func FuzzMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c := &Coordinator{Coordinating: Coordinating{Config: Default(), Program: "p",
 			Job:   func(i int) Job { return Job{Spec: "s"} },
-			Check: func(_ int, r []byte) error { return wellFormed(r) }}, farm: "f", ledger: NewLedger(Default()),
+			Check: func(_ int, r []byte) error { return wellFormed(r) }}, farm: "f", ledger: newLedger(Default()),
 			welcomed: map[string]bool{"w": true}, told: map[string]bool{}, changed: make(chan struct{}, 1)}
 		c.ledger.Add(4)
 		c.hello("w", text)

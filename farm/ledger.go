@@ -91,8 +91,8 @@ type Result struct {
 	Failed string // why there is no record
 }
 
-// NewLedger returns a ledger without jobs.
-func NewLedger(c Config) *Ledger {
+// newLedger returns a ledger without jobs.
+func newLedger(c Config) *Ledger {
 	return &Ledger{config: c, withdrawn: -1, workers: []*worker{{name: Own, sampler: newSampler(c.Seed, 0)}}}
 }
 

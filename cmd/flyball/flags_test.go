@@ -110,11 +110,11 @@ func TestBadFlags(t *testing.T) {
 			if f.NoOptDefVal == "" {
 				refused(c, f.Name, "--"+f.Name)
 			}
-			if _, ok := console.Wanted(f.Value.Type()); ok {
+			if f.Value.Set("abc") != nil { // only a flag of text takes it
 				values++
-				refused(c, f.Name, "--"+f.Name+"=abc")
-			} else if f.Value.Set("abc") != nil {
-				t.Errorf("%s --%s: type %s has no words for what it wants", c.CommandPath(), f.Name, f.Value.Type())
+				if strings.Contains(refused(c, f.Name, "--"+f.Name+"=abc"), "want another value") {
+					t.Errorf("%s --%s: type %s has no words for what it wants", c.CommandPath(), f.Name, f.Value.Type())
+				}
 			}
 			if strings.HasPrefix(f.Value.Type(), "int") || strings.HasPrefix(f.Value.Type(), "uint") {
 				refused(c, f.Name, "--"+f.Name+"=99999999999999999999")

@@ -89,7 +89,7 @@ func judge(claims []Claim, level float64) []Judged {
 		}
 	}
 	all := make([]Judged, len(claims))
-	for i, h := range Holm(p) {
+	for i, h := range holm(p) {
 		all[i] = Judged{P: p[i], Holm: h, Level: level, Failed: h <= level}
 	}
 	return all

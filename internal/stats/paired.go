@@ -111,11 +111,11 @@ func SignedRank(x []float64) (above, below float64) {
 	return min(tail, 1), rest
 }
 
-// Holm returns the p-values of n claims adjusted for their number, so that the
+// holm returns the p-values of n claims adjusted for their number, so that the
 // probability of any false claim at or below a level is at most that level: the
 // smallest is multiplied by n, the next by n - 1, and so on (Scandinavian Journal
 // of Statistics 6, 1979). The claims may depend on each other in any way.
-func Holm(p []float64) []float64 {
+func holm(p []float64) []float64 {
 	order := make([]int, len(p))
 	for i := range order {
 		if math.IsNaN(p[i]) {

@@ -168,14 +168,14 @@ func TestSignedRankOfMany(t *testing.T) {
 
 // The example of the encyclopedias.
 func TestHolm(t *testing.T) {
-	got := Holm([]float64{0.01, 0.04, 0.03, 0.005})
+	got := holm([]float64{0.01, 0.04, 0.03, 0.005})
 	for i, want := range []float64{0.03, 0.06, 0.06, 0.02} {
 		near(t, "adjusted", got[i], want, 9)
 	}
-	if got := Holm([]float64{0.6, 0.9}); got[0] != 1 || got[1] != 1 {
+	if got := holm([]float64{0.6, 0.9}); got[0] != 1 || got[1] != 1 {
 		t.Errorf("%v: more than certain", got)
 	}
-	if len(Holm(nil)) != 0 {
+	if len(holm(nil)) != 0 {
 		t.Error("something from nothing")
 	}
 }

@@ -146,9 +146,9 @@ func (i *Invalid) Unwrap() error { return i.err }
 
 func problem(format string, args ...any) error { return &Invalid{fmt.Errorf(format, args...)} }
 
-// CheckHead returns an error unless noted, a sum that was noted elsewhere, is the
+// checkNoted returns an error unless noted, a sum that was noted elsewhere, is the
 // sum of the last record of the chain. The error is Invalid.
-func CheckHead(all []Record, name, noted string) error {
+func checkNoted(all []Record, name, noted string) error {
 	noted = strings.ToLower(noted)
 	n := len(all)
 	if n == 0 {

@@ -104,7 +104,7 @@ func TestHead(t *testing.T) {
 		"emptied": {nil, all[2].Sum, "p: got no record, want a last one of SHA-256 " + all[2].Sum},
 	} {
 		got := ""
-		if err := CheckHead(v.all, "p", v.noted); err != nil {
+		if err := checkNoted(v.all, "p", v.noted); err != nil {
 			got = err.Error()
 		}
 		if got != v.want {

@@ -19,11 +19,11 @@ import (
 
 // Head is the SHA-256 of the record that must be the last of a chain, as noted
 // when the record was made. If Head is empty, the head file beside the chain
-// decides (see HeadFile). Otherwise Head overrules the head file.
+// decides (see headFile). Otherwise Head overrules the head file.
 type Head string
 
-// HeadFile returns the name of the head file of the chain in the file name.
-func HeadFile(name string) string { return name + ".head" }
+// headFile returns the name of the head file of the chain in the file name.
+func headFile(name string) string { return name + ".head" }
 
 // ParseHead parses a head, 64 hexadecimal digits.
 func ParseHead(text string) (Head, error) {
@@ -60,16 +60,16 @@ var ErrNoHead = fmt.Errorf("%w: no head", ErrRefused)
 // with the records that the head file allows.
 func checkHead(all []Record, name string, head Head) error {
 	if head != "" {
-		return CheckHead(all, name, string(head))
+		return checkNoted(all, name, string(head))
 	}
-	allowed, err := readHeads(HeadFile(name))
+	allowed, err := readHeads(headFile(name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(all) == 0:
 		return nil
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %s is missing, and nothing shows that %s still has its last record: compare its "+
 			"SHA-256, %s, with the noted one, and give it with --head",
-			ErrNoHead, HeadFile(name), name, all[len(all)-1].Sum)
+			ErrNoHead, headFile(name), name, all[len(all)-1].Sum)
 	case err != nil:
 		return err
 	}
@@ -80,8 +80,8 @@ func checkHead(all []Record, name string, head Head) error {
 	want := allowed[0]
 	return problem("%s: the last record is number %d of SHA-256 %s, but %s names number %d of SHA-256 %s: records "+
 		"were cut off, or added without flyball promote; "+
-		"put back the file that has them, or overrule %s with --head", name, last.number, last.sum, HeadFile(name),
-		want.number, want.sum, HeadFile(name))
+		"put back the file that has them, or overrule %s with --head", name, last.number, last.sum, headFile(name),
+		want.number, want.sum, headFile(name))
 }
 
 // Add adds a record to the chain in the file name, and returns it completed with
@@ -125,15 +125,15 @@ func add(write func(name string, data []byte) error, name string, head Head, rec
 		return rec, err
 	}
 	before, after := tip(all), pair{rec.Number, rec.Sum}
-	if err := write(HeadFile(name), headText(before, after)); err != nil {
+	if err := write(headFile(name), headText(before, after)); err != nil {
 		return rec, err
 	}
 	if err := write(name, append(text, sealed(rec.body())...)); err != nil {
 		return rec, err
 	}
-	if err := write(HeadFile(name), headText(after)); err != nil {
+	if err := write(headFile(name), headText(after)); err != nil {
 		return rec, fmt.Errorf("promotion %d is recorded and in force, but %s still allows the chain without it: %w",
-			rec.Number, HeadFile(name), err)
+			rec.Number, headFile(name), err)
 	}
 	return rec, nil
 }

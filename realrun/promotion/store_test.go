@@ -44,7 +44,7 @@ func TestAdd(t *testing.T) {
 			t.Errorf("read %+v, added %+v", r, m)
 		}
 	}
-	if text, err := os.ReadFile(HeadFile(name)); err != nil ||
+	if text, err := os.ReadFile(headFile(name)); err != nil ||
 		string(text) != "flyball promotion head 1\n3 "+all[2].Sum+"\n" {
 		t.Errorf("the head: %q, %v", text, err)
 	}
@@ -57,7 +57,7 @@ func TestAdd(t *testing.T) {
 	if all, err := Open(name, ""); err != nil || len(all) != 4 {
 		t.Errorf("after that: %d, %v", len(all), err)
 	}
-	if _, err := os.Lstat(HeadFile(link)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(headFile(link)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a head beside the link: %v", err)
 	}
 	bad := some("ann")
@@ -80,7 +80,7 @@ func TestAdd(t *testing.T) {
 func TestHeadFile(t *testing.T) {
 	name, made := kept(t, 3)
 	text, _ := os.ReadFile(name)
-	head, _ := os.ReadFile(HeadFile(name))
+	head, _ := os.ReadFile(headFile(name))
 	cut := text[:strings.LastIndex(string(text[:len(text)-1]), "\n")+1]
 	older := "flyball promotion head 1\n2 " + made[1].Sum + "\n"
 	sum := func(i int) Head { return Head(made[i].Sum) }
@@ -109,9 +109,9 @@ func TestHeadFile(t *testing.T) {
 		"nothing at all":          {"", "", "", ""},
 	} {
 		os.WriteFile(name, []byte(v.text), 0o644)
-		os.Remove(HeadFile(name))
+		os.Remove(headFile(name))
 		if v.head != "" {
-			os.WriteFile(HeadFile(name), []byte(v.head), 0o644)
+			os.WriteFile(headFile(name), []byte(v.head), 0o644)
 		}
 		for _, ask := range []func() error{
 			func() error { _, err := Open(name, v.named); return err },

@@ -26,8 +26,8 @@ type Refusal struct {
 	Code   uint16
 }
 
-// NewLedger returns an empty ledger for a list of the given length.
-func NewLedger(recipients int) *Ledger {
+// newLedger returns an empty ledger for a list of the given length.
+func newLedger(recipients int) *Ledger {
 	return &Ledger{got: make([]atomic.Uint32, recipients), gone: make([]atomic.Uint32, recipients),
 		refused: map[Refusal]int{}}
 }

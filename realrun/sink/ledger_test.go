@@ -25,7 +25,7 @@ func TestAccountByHand(t *testing.T) {
 		{"received, the reply lost", 0, 1, 1, mail.Held, Account{Accepted: 1, LostReply: 1}},
 		{"received, believed failed", 1, 0, 0, mail.Failed, Account{Accepted: 1, Bytes: 10, Unknown: 1}},
 	} {
-		l := NewLedger(1)
+		l := newLedger(1)
 		for range c.got {
 			l.accepted(0, 10)
 		}

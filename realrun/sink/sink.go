@@ -115,7 +115,7 @@ func Open(cfg Config) (*Sink, error) {
 }
 
 func newSink(cfg Config) *Sink {
-	s := &Sink{cfg: cfg, Ledger: NewLedger(cfg.Recipients), busy: make([]atomic.Int32, cfg.Servers),
+	s := &Sink{cfg: cfg, Ledger: newLedger(cfg.Recipients), busy: make([]atomic.Int32, cfg.Servers),
 		clock: &scaled{began: time.Now(), scale: cfg.Scale}, pace: pace{late: hist.New()}}
 	s.open, s.shut = context.WithCancel(context.Background())
 	type sharers struct {

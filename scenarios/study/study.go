@@ -227,8 +227,8 @@ func (c Config) Axis(name string) int {
 	return slices.IndexFunc(c.Parameters, func(p Parameter) bool { return p.Name() == name })
 }
 
-// ChoiceMetrics returns the metrics that a study with a choice must record.
-func ChoiceMetrics() []string {
+// choiceMetrics returns the metrics that a study with a choice must record.
+func choiceMetrics() []string {
 	return []string{"iae_target_hours", "end_h", "attempts", "delivered", "peak_available"}
 }
 
@@ -264,7 +264,7 @@ func (c Config) validateChoice() []error {
 				"got %q, want a value of %s other than the default", v, ch.Of)
 		}
 	}
-	for _, m := range ChoiceMetrics() {
+	for _, m := range choiceMetrics() {
 		l.Check(slices.Contains(c.Metrics, m), "of", "got a choice without the metric %s, want it among metrics", m)
 	}
 	return l

@@ -114,19 +114,13 @@ var wants = map[string]string{"bool": "true or false", "float64": "a number", "i
 	"uint64": "a whole number from 0", "share": `a share such as "5%" or "0.05"`,
 	"span": `a time such as "90s" or "7d"`}
 
-// Wanted returns the words for the values of a flag by its type; known is false if the type has none.
-func Wanted(kind string) (words string, known bool) {
-	words, known = wants[kind]
-	return words, known
-}
-
 // FlagError returns err, which is what the flags of a command line have against it, with what was wanted.
 func FlagError(c *cobra.Command, err error) error {
 	value, missing, unknown := new(pflag.InvalidValueError), new(pflag.ValueRequiredError), new(pflag.NotExistError)
 	switch {
 	case errors.As(err, &value):
 		f := value.GetFlag()
-		want, known := Wanted(f.Value.Type())
+		want, known := wants[f.Value.Type()]
 		if !known {
 			want = fmt.Sprintf("another value: %v", value.Unwrap())
 		}

@@ -24,8 +24,8 @@ type Canary struct {
 // canaryAttempts is the number of attempts below which the shares of an interval show nothing.
 const canaryAttempts = 20
 
-// DefaultCanary returns no canary, with guards for one.
-func DefaultCanary() Canary { return Canary{Bounces: 0.05, Deferrals: 0.2} }
+// defaultCanary returns no canary, with guards for one.
+func defaultCanary() Canary { return Canary{Bounces: 0.05, Deferrals: 0.2} }
 
 func (c *Canary) validate(q *Run) error {
 	share := func(v float64) bool { return v >= 0 && v <= 1 }

@@ -59,7 +59,7 @@ const smtpPort = 25
 
 // Default returns the question about the scenario as it is.
 func Default() Run {
-	return Run{Keep: task.KeepAuto, Attempts: true, Canary: DefaultCanary(), Port: smtpPort, Ahead: 1}
+	return Run{Keep: task.KeepAuto, Attempts: true, Canary: defaultCanary(), Port: smtpPort, Ahead: 1}
 }
 
 // Outcome is a live run that has ended, or was stopped.
