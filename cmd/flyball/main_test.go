@@ -2,11 +2,13 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"testing"
 
@@ -17,7 +19,9 @@ import (
 	"flyball/internal/longtest"
 )
 
+// Scripts wait for disks, timers and each other's processes most of the time, so two run on each processor.
 func TestMain(m *testing.M) {
+	flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // which the command line may change
 	testscript.Main(m, map[string]func(){"flyball": main, "starved": starved, "doomed": doomed})
 }
 

@@ -44,6 +44,7 @@ func decided(t *testing.T, log string) (all []float64) {
 // One governor in a process of its own raises C of two B servers, by the receiver's count of messages at the same time.
 // While it is dead they mail on with the C that they have, and it goes on with the C that it had ([0063], [0064]).
 func TestOneGovernorOfASite(t *testing.T) {
+	t.Parallel()
 	const recipients = 300
 	f := newSite(t, recipients, 100*time.Millisecond, 20*time.Second)
 	ledger, file := f.ledger, f.file

@@ -94,6 +94,7 @@ func folderIn(t *testing.T, dir string) map[string]string {
 
 // The studies of the documentation are valid. Those of the atlas are loaded by the long test only.
 func TestStudiesOfTheDocs(t *testing.T) {
+	t.Parallel()
 	all, err := filepath.Glob("../../docs/studies/*.toml")
 	if err != nil || len(all) == 0 {
 		t.Fatal(all, err)
