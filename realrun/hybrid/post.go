@@ -13,6 +13,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"flyball/internal/mail"
+	"flyball/internal/points"
 	"flyball/realrun/wire"
 )
 
@@ -107,6 +108,7 @@ func (s *Server) forward(b *bank, e wire.Envelope, message []byte) error {
 		b.tried(at, time.Now(), reached)
 		switch {
 		case reply.Code == 250:
+			points.Reached("handed")
 			return nil
 		case reply.Code >= 500:
 			return refused

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"flyball/internal/points"
 )
 
 // front is a path with what stands behind it.
@@ -87,6 +89,7 @@ func (b *behind) RoundTrip(r *http.Request) (answer *http.Response, err error) {
 		var reached bool
 		answer, reached, err = b.of.ask(r, at)
 		if b.b.tried(at, time.Now(), reached); err == nil {
+			points.Reached("asked")
 			return answer, nil
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"flyball/internal/mail"
+	"flyball/internal/points"
 )
 
 // Server answers responses and records them. It is an http.Handler; Serve serves it with limits, and alone records.
@@ -131,6 +132,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, body)
 	}
 	http.NewResponseController(w).Flush() // a client that vanished has responded all the same
+	points.Reached("answered")
 	if c.Until.IsZero() || response.At.Before(c.Until) {
 		select {
 		case s.came <- response:
@@ -271,10 +273,17 @@ func (s *Server) flush(batch []Response, now time.Time) error {
 	if err := s.store.add(batch); err != nil {
 		return err
 	}
+	reached := func(point string) {
+		if len(batch) > 0 {
+			points.Reached(point)
+		}
+	}
+	reached("written")
 	told, err := s.store.settle(now)
 	if err == nil {
 		err = s.store.sync(now)
 	}
+	reached("durable")
 	if err == nil && s.cfg.Tell != nil {
 		for _, j := range told {
 			s.cfg.Tell(j)

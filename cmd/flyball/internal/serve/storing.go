@@ -16,6 +16,7 @@ import (
 	"flyball/cmd/flyball/internal/lists"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
+	"flyball/internal/points"
 	"flyball/realrun/depot"
 	"flyball/realrun/mailing"
 	"flyball/storage"
@@ -176,6 +177,7 @@ func (s *storing) recordOne(ctx context.Context, m *mailed) error {
 		if err := s.lists.Record(ctx, m.job, outcomes); err != nil {
 			return err
 		}
+		points.Reached("recorded")
 		for _, r := range batch {
 			m.has[r] = mail.Status(all[r])
 		}
@@ -239,7 +241,10 @@ func (s *storing) Take(ctx context.Context, client string, first uint64, all []d
 		}
 		return m.name, uint32(r - m.keys.First), true
 	}}
-	return to.Take(ctx, s.source(client), first, all)
+	points.Reached("named")
+	upTo, err := to.Take(ctx, s.source(client), first, all)
+	points.Reached("taken")
+	return upTo, err
 }
 
 // List implements depot.Store.
