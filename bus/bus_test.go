@@ -1,9 +1,11 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -54,6 +56,62 @@ func TestWithinTheProcess(t *testing.T) {
 	}
 	if _, err := a.Ask(t.Context(), "echo.x", make([]byte, MostPayload+1)); !errors.Is(err, ErrRefused) {
 		t.Errorf("a message that is too large: got %v", err)
+	}
+}
+
+// A broker that is lost just when it is asked for messages is waited for, and gives them when it is there again.
+func TestBrokerIsLostDuringASubscription(t *testing.T) {
+	s := start(t, ServerConfig{Listen: "127.0.0.1:0", Token: "secret"})
+	_, to, _ := strings.Cut(s.URL(), "@")
+	at, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { at.Close() })
+	go func() { // ends the first connection at its first subscription
+		for first := true; ; first = false {
+			in, err := at.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			go func() {
+				io.Copy(in, out)
+				in.Close()
+			}()
+			go func() {
+				defer out.Close()
+				b := make([]byte, 1<<16)
+				for {
+					n, err := in.Read(b)
+					if err != nil || first && bytes.Contains(b[:n], []byte("SUB ")) {
+						in.Close()
+						return
+					}
+					out.Write(b[:n])
+				}
+			}()
+		}
+	}()
+	far := dial(t, Config{Name: "far", URL: strings.Replace(s.URL(), to, at.Addr().String(), 1)}, nil)
+	came := make(chan string, 1)
+	if err := far.Listen("x", func(_ string, m []byte) { came <- string(m) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := dial(t, Config{Name: "near", URL: s.URL()}, nil).Tell("x", []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case got := <-came:
+		if got != "hello" {
+			t.Errorf("got %q", got)
+		}
+	case <-time.After(time.Minute):
+		t.Error("nothing comes by the broker that is there again")
 	}
 }
 

@@ -150,7 +150,7 @@ func (c *Conn) subscribe(subject string, f nats.MsgHandler) error {
 		err = on.SetPendingLimits(mostWaiting, mostWaitingBytes)
 	}
 	if err == nil {
-		err = c.nats.FlushTimeout(dialWithin)
+		err = c.settle()
 	}
 	if err == nil {
 		err = final(c.nats.LastError())
@@ -159,6 +159,21 @@ func (c *Conn) subscribe(subject string, f nats.MsgHandler) error {
 		return context.Cause(c.ctx)
 	}
 	return explain(err, subject)
+}
+
+// settle returns when the broker has taken what was sent. A broker that is lost meanwhile, or says nothing, is waited
+// for: what was asked of it is asked of the one that is there again.
+func (c *Conn) settle() error {
+	for began := time.Now(); ; {
+		err := c.nats.FlushTimeout(dialWithin)
+		if err == nil || c.ctx.Err() != nil || time.Since(began) > Patience {
+			return err
+		}
+		select {
+		case <-c.ctx.Done():
+		case <-time.After(reconnectWait):
+		}
+	}
 }
 
 // MostPayload returns the most bytes of a message that the broker takes.
