@@ -97,7 +97,7 @@ var studiesMutants = []mutant{
 	{"a scenario with another meaning is run", "cmd/flyball/internal/trials/farm.go", "id != s.ID", "len(id) < 64"},
 	{"a missing right is waited for", "bus/watch.go", "				w.conn.end(why)\n", "				_ = why\n"},
 	{"a key that is not known any more is tried for ever", "bus/watch.go",
-		"w.conn.end(explain(n.LastError(), w.where))", "_ = n"},
+		"w.conn.end(w.conn.of.explain(n.LastError()))", "_ = n"},
 	{"a role may say what another says", "bus/carrier/rights.go", "f.Carried() && f.From == a.Role", "f.Carried()"},
 	{"a message may name another sender than its subject", "bus/carrier/carrier.go", "!ok || want != on",
 		"!ok || want == \"\""},

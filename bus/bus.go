@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"flyball/internal/conf"
+	"flyball/internal/input"
 )
 
 // Kinds of errors, to be asked for with errors.Is.
@@ -41,6 +42,14 @@ func (f *failure) Unwrap() error        { return f.err }
 
 func unreachable(err error, format string, args ...any) error {
 	return &failure{ErrUnreachable, fmt.Sprintf(format, args...), err}
+}
+
+// unread returns the error of a file that cannot be read, or is not as it is safe.
+func unread(err error, what string) error {
+	if errors.Is(err, input.ErrRefused) {
+		return refused(err, "%s", what)
+	}
+	return unreachable(err, "%s", what)
 }
 
 func refused(err error, format string, args ...any) error {

@@ -171,18 +171,19 @@ func TestWhatIsMissing(t *testing.T) {
 		"wrong token": {Config{Name: "a", URL: "nats://other@" + token.server.Addr().String()}, ErrRefused,
 			"does not know this key or token"},
 		"wrong key": {with(func(c *Config) { c.NKey = in("wrong.nk") }), ErrRefused,
-			"does not know this key or token"},
+			"does not know the key in " + in("wrong.nk")},
 		"no key": {with(func(c *Config) { c.NKey = "" }), ErrRefused,
 			"does not know this key or token"},
 		"a key that is no": {with(func(c *Config) { c.NKey = in("client.key") }), ErrRefused, "got no seed"},
 		"no such key":      {with(func(c *Config) { c.NKey = in("none.nk") }), ErrUnreachable, "none.nk"},
 		"no certificate": {with(func(c *Config) { c.Cert, c.Key = "", "" }), ErrRefused,
-			"refuses the certificate"},
+			"refuses this end without a certificate"},
 		"another's": {with(func(c *Config) { c.Cert, c.Key = in("stranger.crt"), in("stranger.key") }), ErrRefused,
-			"refuses the certificate"},
+			"refuses the certificate in " + in("stranger.crt")},
 		"expired": {with(func(c *Config) { c.Cert, c.Key = in("old.crt"), in("old.key") }), ErrRefused,
 			"expired on " + expired.Format(time.DateOnly)},
-		"another broker": {with(func(c *Config) { c.CA = in("other.crt") }), ErrRefused, "the broker's certificate"},
+		"another broker": {with(func(c *Config) { c.CA = in("other.crt") }), ErrRefused,
+			"the broker's certificate, by the authorities in " + in("other.crt")},
 		"no TLS": {with(func(c *Config) {
 			c.URL = strings.Replace(c.URL, "tls:", "nats:", 1)
 			c.CA, c.Cert, c.Key = "", "", ""
@@ -246,8 +247,8 @@ func TestSteadyConnectionsEnd(t *testing.T) {
 		valid time.Duration // the certificate of the role
 		known string        // by the second broker
 	}{
-		"does not know this key":                   {time.Hour, other},
-		"the certificate of this end expired on 2": {2 * time.Second, key},
+		"does not know the key in ": {time.Hour, other},
+		".crt expired on 2":         {2 * time.Second, key},
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

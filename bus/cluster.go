@@ -92,7 +92,7 @@ func (c *ServerConfig) join(o *server.Options) error {
 
 // mutual returns how an end shows a certificate and wants one that the same authorities have signed.
 func mutual(c Config) (*tls.Config, error) {
-	config, err := tlsConfig(c)
+	config, err := c.TLS()
 	if err == nil {
 		config.ClientCAs, config.ClientAuth = config.RootCAs, tls.RequireAndVerifyClientCert
 	}

@@ -7,9 +7,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -43,16 +41,30 @@ type Conn struct {
 	ctx  context.Context
 	end  context.CancelCauseFunc
 	name string
+	of   end
 }
 
 // ErrNoAnswer is the error of a question that no process takes at the moment.
 var ErrNoAnswer = errors.New("no process answers")
 
+// Check returns an error unless c makes sense, and the files that it names are there and valid now.
+func (c Config) Check() error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	_, err := c.TLS()
+	if c.NKey != "" {
+		_, _, wrong := seed(c.NKey)
+		err = errors.Join(err, wrong)
+	}
+	return err
+}
+
 // Dial connects to the bus at c.URL, or to within if it is not nil. An error wraps ErrUnreachable or ErrRefused.
 func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
-	conn := &Conn{name: c.Name}
+	conn := &Conn{name: c.Name, of: end{hiddenAll(c.URL), c}}
 	conn.ctx, conn.end = context.WithCancelCause(ctx)
-	w := &watcher{conn: conn, where: hiddenAll(c.URL), note: c.Note}
+	w := &watcher{conn: conn, note: c.Note}
 	options := append(w.options(), nats.Name(c.Name), nats.CustomInboxPrefix("_INBOX."+c.Name),
 		nats.Timeout(dialWithin), nats.ReconnectWait(reconnectWait),
 		nats.ReconnectJitter(reconnectWait, reconnectWait), nats.MaxReconnects(int(Patience/reconnectWait/2)),
@@ -62,7 +74,7 @@ func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
 		options = append(options, nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
 	}
 	if within != nil {
-		w.where = "within the process"
+		conn.of.where = "within the process"
 		options = append(options, nats.InProcessServer(within.server))
 		if within.config.Token != "" {
 			options = append(options, nats.Token(within.config.Token))
@@ -72,7 +84,7 @@ func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
 	}
 	if c.CA != "" || c.Cert != "" {
 		var err error
-		if w.tls, err = tlsConfig(c); err != nil {
+		if w.tls, err = c.TLS(); err != nil {
 			return nil, err
 		}
 		options = append(options, nats.Secure(w.tls))
@@ -86,7 +98,7 @@ func Dial(ctx context.Context, c Config, within *Server) (*Conn, error) {
 	}
 	var err error
 	if conn.nats, err = nats.Connect(c.URL, options...); err != nil {
-		return nil, explain(err, w.where)
+		return nil, conn.of.explain(err)
 	}
 	return conn, nil
 }
@@ -126,7 +138,7 @@ func (c *Conn) Ask(ctx context.Context, subject string, question []byte) ([]byte
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
-	return nil, explain(err, subject)
+	return nil, c.of.at(subject).explain(err)
 }
 
 // Answer calls f with each question for a subject, which may have wildcards, one at a time, and sends what f returns.
@@ -153,12 +165,12 @@ func (c *Conn) subscribe(subject string, f nats.MsgHandler) error {
 		err = c.settle()
 	}
 	if err == nil {
-		err = final(c.nats.LastError())
+		err = c.of.final(c.nats.LastError())
 	}
 	if err != nil && c.ctx.Err() != nil {
 		return context.Cause(c.ctx)
 	}
-	return explain(err, subject)
+	return c.of.at(subject).explain(err)
 }
 
 // settle returns when the broker has taken what was sent. A broker that is lost meanwhile, or says nothing, is waited
@@ -182,78 +194,16 @@ func (c *Conn) MostPayload() int { return int(c.nats.MaxPayload()) }
 // Tell publishes a message. It may reach no process.
 func (c *Conn) Tell(subject string, message []byte) error {
 	if err := c.nats.Publish(subject, message); err != nil {
-		return explain(err, subject)
+		return c.of.at(subject).explain(err)
 	}
 	return nil
-}
-
-// final returns the error with which a connection must end after what the broker has said, nil if it may go on.
-func final(err error) error {
-	if errors.Is(err, nats.ErrPermissionViolation) {
-		// nats: permissions violation: Permissions Violation for Publish to "x.y"
-		_, what, _ := strings.Cut(err.Error(), "Violation for ")
-		return refused(nil, "the broker refuses a right: got no right for %s, want it in the broker's table for this "+
-			"key", what)
-	}
-	return nil
-}
-
-// explain returns an error of NATS in the words of its cause. Where is what could not be reached.
-func explain(err error, where string) error {
-	var known *failure
-	var invalid x509.CertificateInvalidError
-	var unknown x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var alert tls.AlertError
-	switch text := fmt.Sprint(err); {
-	case err == nil:
-		return nil
-	case errors.As(err, &known):
-		return known
-	case errors.Is(err, nats.ErrReconnectBufExceeded):
-		return unreachable(nil, "%s: the broker is lost", where)
-	case errors.Is(err, nats.ErrPermissionViolation):
-		return final(err)
-	case errors.Is(err, nats.ErrAuthorization), errors.Is(err, nats.ErrAuthExpired),
-		errors.Is(err, nats.ErrAuthRevoked), strings.Contains(text, "uthorization Violation"):
-		return refused(nil, "%s: the broker does not know this key or token: want the one that it was started with",
-			where)
-	case errors.Is(err, nats.ErrNkeysNotSupported):
-		return refused(nil, "%s: the broker takes no nkeys: want one that is configured with them", where)
-	case errors.As(err, &invalid), errors.As(err, &unknown), errors.As(err, &host):
-		return refused(err, "%s: the broker's certificate", where)
-	case errors.As(err, &alert), strings.Contains(text, "remote error: tls"),
-		strings.Contains(text, "after TLS handshake"):
-		return refused(err, "%s: the broker refuses the certificate of this end, or got none", where)
-	case errors.Is(err, nats.ErrSecureConnRequired), errors.Is(err, nats.ErrSecureConnWanted),
-		strings.Contains(text, "first record does not look like a TLS handshake"):
-		return refused(err, "%s: one end speaks TLS and the other does not", where)
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, nats.ErrNoServers):
-		return unreachable(nil, "%s: nothing listens there", where)
-	}
-	var network net.Error
-	if errors.As(err, &network) && network.Timeout() || errors.Is(err, nats.ErrTimeout) {
-		return unreachable(nil, "%s: no answer within %s", where, dialWithin)
-	}
-	return unreachable(err, "%s", where)
-}
-
-func hiddenAll(urls string) string {
-	all := strings.Split(urls, ",")
-	for i, u := range all {
-		scheme, rest, has := strings.Cut(u, "://")
-		if has {
-			all[i] = scheme + "://" + strings.TrimPrefix(hidden(rest), "...@")
-		}
-	}
-	return strings.Join(all, ",")
 }
 
 // seed reads an nkey from the file of its seed, and returns its public half too.
 func seed(name string) (nkeys.KeyPair, string, error) {
 	text, err := input.Read(name, input.Key)
 	if err != nil {
-		return nil, "", unreachable(err, "the nkey")
+		return nil, "", unread(err, "the nkey")
 	}
 	pair, err := nkeys.FromSeed([]byte(strings.TrimSpace(string(text))))
 	if err != nil {
@@ -266,13 +216,18 @@ func seed(name string) (nkeys.KeyPair, string, error) {
 	return pair, public, nil
 }
 
-// tlsConfig reads the files of c. It refuses a certificate that is not valid now: the other end would only hang up.
-func tlsConfig(c Config) (*tls.Config, error) {
+// TLS reads the files of c: by what this end shows who it is, and by which authorities it knows other ends; nil without
+// any. It refuses a certificate that is not valid now: other ends would only hang up. An error wraps ErrRefused or
+// ErrUnreachable.
+func (c Config) TLS() (*tls.Config, error) {
+	if c.CA == "" && c.Cert == "" {
+		return nil, nil
+	}
 	config := &tls.Config{MinVersion: tls.VersionTLS13}
 	if c.CA != "" {
 		text, err := input.Read(c.CA, input.Certificate)
 		if err != nil {
-			return nil, unreachable(err, "the authorities")
+			return nil, unread(err, "the authorities")
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(text) {
@@ -284,11 +239,11 @@ func tlsConfig(c Config) (*tls.Config, error) {
 	}
 	text, err := input.Read(c.Cert, input.Certificate)
 	if err != nil {
-		return nil, unreachable(err, "the certificate")
+		return nil, unread(err, "the certificate")
 	}
 	key, err := input.Read(c.Key, input.Key)
 	if err != nil {
-		return nil, unreachable(err, "the certificate's key")
+		return nil, unread(err, "the certificate's key")
 	}
 	pair, err := tls.X509KeyPair(text, key)
 	if err != nil {

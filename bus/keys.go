@@ -12,7 +12,7 @@ import (
 func ReadPublicKey(name string) (string, error) {
 	text, err := input.Read(name, input.Certificate)
 	if err != nil {
-		return "", unreachable(err, "the public nkey")
+		return "", unread(err, "the public nkey")
 	}
 	key := strings.TrimSpace(string(text))
 	if !nkeys.IsValidPublicUserKey(key) {

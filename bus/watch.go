@@ -11,18 +11,17 @@ import (
 
 // watcher says what happens to a connection, and ends it once it is beyond repair.
 type watcher struct {
-	conn  *Conn
-	where string       // the broker is, without secrets
-	note  func(string) // of Config; nil: none
-	tls   *tls.Config  // of this end; nil: none
-	said  string       // last reason for which no broker was found again
+	conn *Conn
+	note func(string) // of Config; nil: none
+	tls  *tls.Config  // of this end; nil: none
+	said string       // last reason for which no broker was found again
 }
 
 // options returns the callbacks of the connection, which come one at a time.
 func (w *watcher) options() []nats.Option {
 	return []nats.Option{
 		nats.ErrorHandler(func(_ *nats.Conn, on *nats.Subscription, err error) {
-			switch why := final(err); {
+			switch why := w.conn.of.final(err); {
 			case why != nil:
 				w.conn.end(why)
 			case errors.Is(err, nats.ErrSlowConsumer) && on != nil:
@@ -38,12 +37,12 @@ func (w *watcher) options() []nats.Option {
 			if w.said = ""; err == nil {
 				err = errors.New("closed by the broker")
 			}
-			w.say("lost the broker %s, and looks for it: %v", w.where, err)
+			w.say("lost the broker %s, and looks for it: %v", w.conn.of.where, err)
 			go w.look(n)
 		}),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { w.again(err) }),
 		nats.ReconnectHandler(func(n *nats.Conn) { w.say("has a broker again: %s", n.ConnectedUrlRedacted()) }),
-		nats.ClosedHandler(func(n *nats.Conn) { w.conn.end(explain(n.LastError(), w.where)) }),
+		nats.ClosedHandler(func(n *nats.Conn) { w.conn.end(w.conn.of.explain(n.LastError())) }),
 	}
 }
 
@@ -60,7 +59,7 @@ func (w *watcher) look(n *nats.Conn) {
 			return
 		case <-every.C:
 			if time.Now().After(until) {
-				w.conn.end(refused(nil, "%s: the certificate of this end expired on %s", w.where,
+				w.conn.end(refused(nil, "%s: %s expired on %s", w.conn.of.where, w.conn.of.certificate(),
 					until.Format(time.DateOnly)))
 			}
 		}
@@ -69,7 +68,7 @@ func (w *watcher) look(n *nats.Conn) {
 
 // again takes the reason for which a broker was not found again, and says a new one.
 func (w *watcher) again(err error) {
-	if text := explain(err, w.where).Error(); text != w.said {
+	if text := w.conn.of.explain(err).Error(); text != w.said {
 		w.said = text
 		w.say("%s", text)
 	}

@@ -73,9 +73,10 @@ func (Bus) KeyDoc(key string) (doc, source string) {
 	case "url":
 		return "nats://HOST:PORT on loopback, tls://HOST:PORT anywhere, several with commas between them", ""
 	case "ca":
-		return "PEM file of the authorities that sign the broker's certificate", ""
+		return "PEM file of the authorities that sign the certificates of the broker and of other computers", ""
 	case "cert":
-		return "PEM file of the certificate of this computer", ""
+		return "PEM file of the certificate of this computer, with the addresses at which its stations " +
+			"listen", ""
 	case "key":
 		return "PEM file of the private key of the certificate", ""
 	}

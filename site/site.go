@@ -78,9 +78,9 @@ type SMTP struct {
 type Bus struct {
 	// nats://HOST:PORT on loopback, tls://HOST:PORT anywhere, several with commas between them
 	URL string `toml:"url"`
-	// PEM file of the authorities that sign the broker's certificate
+	// PEM file of the authorities that sign the certificates of the broker and of other computers
 	CA string `toml:"ca"`
-	// PEM file of the certificate of this computer
+	// PEM file of the certificate of this computer, with the addresses at which its stations listen
 	Cert string `toml:"cert"`
 	// PEM file of the private key of the certificate
 	Key string `toml:"key"`
@@ -310,6 +310,10 @@ func (c *Config) Validate() []error {
 	if c.Depot.Listen != "" {
 		checkPort(&l, "depot.listen", c.Depot.Listen)
 	}
+	b := c.Bus
+	l.Check((b.Cert == "") == (b.Key == ""), "bus.cert", "got one of certificate and key, want both or neither")
+	l.Check(b.Cert == "" || b.CA != "", "bus.ca", "got none, want the authorities by which computers of the site know "+
+		"each other's certificates")
 	if c.Bus.URL != "" {
 		l.Check(c.Keys != "", "keys", "got none, want a folder of keys: messages go by a broker")
 		l.Check(c.Depot.Listen != "", "depot.listen", "got none, want IP:PORT: B servers fetch lists there")

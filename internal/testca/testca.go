@@ -33,12 +33,17 @@ func New(t testing.TB, dir, name string) *Authority {
 	return a
 }
 
-// Issue writes a certificate for this computer, which is valid until a time, to NAME.crt, and its key to NAME.key.
-func (a *Authority) Issue(t testing.TB, name string, until time.Time) {
+// Issue writes a certificate for this computer, and for the IP addresses of others, which is valid until a time, to
+// NAME.crt, and its key to NAME.key.
+func (a *Authority) Issue(t testing.TB, name string, until time.Time, others ...string) {
 	t.Helper()
 	key := newKey(t)
+	hosts := []net.IP{net.IPv4(127, 0, 0, 1)}
+	for _, h := range others {
+		hosts = append(hosts, net.ParseIP(h))
+	}
 	a.sign(t, name, &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		DNSNames: []string{"localhost"}, IPAddresses: hosts,
 		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until}, key)
 	raw, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {

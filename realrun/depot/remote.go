@@ -3,6 +3,7 @@ package depot
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,6 +112,8 @@ func (r *Remote) request(ctx context.Context, method, path string, body io.Reade
 	switch {
 	case errors.Is(err, dial.ErrRefused):
 		return nil, final{err}
+	case strange(err):
+		return nil, final{fmt.Errorf("%w: %w", ErrRefused, err)}
 	case err != nil:
 		return nil, err
 	case a.StatusCode == http.StatusOK, a.StatusCode == http.StatusPartialContent,
@@ -129,6 +132,14 @@ func (r *Remote) request(ctx context.Context, method, path string, body io.Reade
 		return nil, final{err}
 	}
 	return nil, err
+}
+
+// strange reports whether the other end has shown a certificate that a server of this client does not have. One that
+// has only expired is not strange: it will be replaced.
+func strange(err error) bool {
+	var invalid x509.CertificateInvalidError
+	return errors.As(err, new(x509.UnknownAuthorityError)) || errors.As(err, new(x509.HostnameError)) ||
+		errors.As(err, &invalid) && invalid.Reason != x509.Expired
 }
 
 // get returns a short answer.

@@ -265,9 +265,15 @@ func TestHTTPS(t *testing.T) {
 		t.Error(err)
 	}
 	r.TLS = &tls.Config{RootCAs: other}
-	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); err == nil ||
+	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); !errors.Is(err, ErrRefused) ||
 		!strings.Contains(err.Error(), "certificate") {
 		t.Errorf("got %v, want a refused certificate", err)
+	}
+	late := func() time.Time { return time.Now().Add(2 * time.Hour) } // the depot's will be replaced
+	r.TLS = &tls.Config{RootCAs: pool, Time: late}
+	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); errors.Is(err, ErrRefused) ||
+		!strings.Contains(fmt.Sprint(err), "expired") {
+		t.Errorf("got %v, want a certificate that has expired, and no refusal", err)
 	}
 	r.TLS, r.Token = &tls.Config{RootCAs: pool}, NewToken()
 	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); !errors.Is(err, ErrRefused) {

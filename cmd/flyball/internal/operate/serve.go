@@ -82,7 +82,7 @@ safety, 130 and 143 a demo stopped by a signal.`,
 			}
 			if check {
 				_, err := s.Secrets() // which must be readable here
-				return errors.Join(s.Text(a.Out, a.Colored()), err)
+				return errors.Join(s.Text(a.Out, a.Colored()), err, s.CheckIdentity())
 			}
 			log := slog.New(slog.NewJSONHandler(a.Stdout, nil))
 			p, err := serve.Open(stop.Context(), s, log)

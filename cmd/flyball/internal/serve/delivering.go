@@ -217,6 +217,8 @@ func (s *delivering) fetch(job engine.Job) {
 		s.lock.Unlock()
 		switch {
 		case ctx.Err() != nil:
+		case errors.Is(err, depot.ErrRefused):
+			s.breaks(s.in.site.Refused(s.of, err))
 		case err != nil:
 			s.lacks(job, err)
 		default:

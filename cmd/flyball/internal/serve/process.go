@@ -109,6 +109,9 @@ func (p *Process) open(ctx context.Context) (err error) {
 	if p.secrets, err = p.site.Secrets(); err != nil {
 		return err
 	}
+	if err := p.site.CheckIdentity(); err != nil {
+		return err
+	}
 	if err := errors.Join(p.openTokens(), p.openBroker()); err != nil {
 		return err
 	}

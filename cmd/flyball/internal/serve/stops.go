@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"flyball/bus"
@@ -30,7 +31,7 @@ func (s *delivering) follow(ctx context.Context) error {
 		}
 		switch {
 		case errors.Is(err, depot.ErrRefused):
-			return task.Fail(task.Refused, "the storage server: %w", err)
+			return fmt.Errorf("the storage server: %w", s.in.site.Refused(s.of, err))
 		case errors.Is(err, storage.ErrDamaged):
 			return task.Fail(task.Invalid, "the storage server: %w", err)
 		case err != nil && time.Since(heard) > bus.Patience:

@@ -31,7 +31,7 @@ func (m *member) repeat(ctx context.Context, pause time.Duration, what string, d
 		case errors.As(err, new(task.Error)):
 			return err
 		case errors.Is(err, depot.ErrRefused):
-			return task.Error{Kind: task.Refused, Err: err}
+			return m.in.site.Refused(m.of, err)
 		case errors.Is(err, errIdle):
 			said = ""
 		case said != err.Error():

@@ -2,6 +2,7 @@ package sites
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,14 +77,41 @@ func secret(name string, text []byte) error {
 
 // Token returns the token of a station for the depot.
 func (s *Site) Token(v site.Station) (string, error) {
-	text, err := task.ReadFile("keys", filepath.Join(s.Keys, v.Name()+tokenFile), input.Key)
+	text, err := key(s.tokenFile(v), input.Key)
 	return string(text), err
+}
+
+// key reads a file of the folder of keys.
+func key(file string, k input.Kind) ([]byte, error) {
+	text, err := input.Read(file, k)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, task.Fail(task.Environment, "keys: %w (flyball serve keys makes it)", err)
+	case errors.Is(err, input.ErrRefused):
+		return nil, task.Fail(task.Refused, "keys: %w", err)
+	case err != nil:
+		return nil, task.Fail(task.Environment, "keys: %w", err)
+	}
+	return text, nil
+}
+
+// tokenFile returns the file of the token of a station.
+func (s *Site) tokenFile(v site.Station) string { return filepath.Join(s.Keys, v.Name()+tokenFile) }
+
+// Refused returns the error of a station that another server refuses, or that refuses that server, with the file in
+// which is what does not fit.
+func (s *Site) Refused(v site.Station, err error) error {
+	file := s.tokenFile(v)
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		file = s.Bus.CA
+	}
+	return task.Fail(task.Refused, "%s: %w", file, err)
 }
 
 // DepotClients returns all stations that use the depot or the store, by the hashes of their tokens.
 func (s *Site) DepotClients() (all []depot.Client, err error) {
 	for _, v := range s.Clients() {
-		text, err := task.ReadFile("keys", filepath.Join(s.Keys, v.Name()+hashFile), input.Certificate)
+		text, err := key(filepath.Join(s.Keys, v.Name()+hashFile), input.Certificate)
 		if err != nil {
 			return nil, err
 		}

@@ -121,6 +121,9 @@ func (s *Site) check() error {
 				"servers hand over what comes from outside", p.text)
 		}
 	}
+	depot, _ := netip.ParseAddrPort(s.DepotAddress())
+	unsafe.Check(depot.Addr().Unmap().IsLoopback() || s.Bus.Cert != "", "depot.listen", "got %s outside of loopback "+
+		"and no bus.cert, want the certificate of this computer", s.Depot.Listen)
 	if v, is := s.Named(site.Storage); is {
 		place, err := storage.ParsePlace(v.Store)
 		l.Check(err == nil && place.List == "", "station", "store: got %q, want a store without a list, sqlite:FILE "+

@@ -2,13 +2,9 @@ package sites
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"net/netip"
 	"slices"
 
-	"flyball/cmd/flyball/internal/task"
-	"flyball/internal/input"
 	"flyball/realrun/depot"
 	"flyball/realrun/hybrid"
 	"flyball/realrun/journal"
@@ -36,26 +32,6 @@ func (s *Site) ReturnDomain() string {
 	return s.Sender()
 }
 
-// TLS returns the settings by which a depot outside of loopback shows who it is; nil on loopback.
-func (s *Site) TLS() (*tls.Config, error) {
-	if s.Bus.Cert == "" {
-		return nil, nil
-	}
-	cert, err := task.ReadFile("bus.cert", s.Bus.Cert, input.Certificate)
-	if err != nil {
-		return nil, err
-	}
-	key, err := task.ReadFile("bus.key", s.Bus.Key, input.Key)
-	if err != nil {
-		return nil, err
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, task.Fail(task.Invalid, "bus.cert: %w", err)
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}}, nil
-}
-
 // Remote returns the server at an address as one with a token sees it.
 func (s *Site) Remote(at, token string) (r depot.Remote, err error) {
 	r.Token = token
@@ -63,15 +39,8 @@ func (s *Site) Remote(at, token string) (r depot.Remote, err error) {
 		return r, nil
 	}
 	r.URL = "https://" + at
-	text, err := task.ReadFile("bus.ca", s.Bus.CA, input.Certificate)
-	if err != nil {
-		return r, err
-	}
-	r.TLS = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: x509.NewCertPool()}
-	if !r.TLS.RootCAs.AppendCertsFromPEM(text) {
-		return r, task.Fail(task.Invalid, "bus.ca: %s: got none, want certificates of authorities", s.Bus.CA)
-	}
-	return r, nil
+	r.TLS, err = s.TLS()
+	return r, err
 }
 
 // Backend is a listener of a station that is behind the hybrids of the site.

@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"flyball/internal/testca"
 	"flyball/realrun/depot"
+	"flyball/site"
 )
 
 // write writes a file below a folder.
@@ -193,5 +196,53 @@ func TestLetterWithoutAResponseServer(t *testing.T) {
 	file = write(t, dir, "letter.txt", letter+"\nHello.\n")
 	if _, err := s.Submit(Submission{List: list, Letter: file}); err != nil {
 		t.Error(err)
+	}
+}
+
+// What a computer shows others, and by which it knows them, is checked before a station begins: the certificate is
+// valid now, of the site's authorities, and for the address at which others find the station that shows it.
+func TestIdentityOfAComputer(t *testing.T) {
+	s, dir := aSite(t, `keys = "keys"
+bus = { url = "tls://127.0.0.2:4222", ca = "ca.crt", cert = "this.crt", key = "this.key" }
+depot = { listen = "127.0.0.2:8400" }
+`)
+	if _, err := s.MakeKeys(); err != nil {
+		t.Fatal(err)
+	}
+	hour, expired := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	ca := testca.New(t, dir, "ca")
+	ca.Issue(t, "good", hour, "127.0.0.2")
+	ca.Issue(t, "old", expired, "127.0.0.2")
+	ca.Issue(t, "moved", hour)
+	testca.New(t, dir, "other").Issue(t, "strange", hour, "127.0.0.2")
+	for _, v := range []struct{ station, certificate, lacks, want string }{
+		{"a", "good", "", ""},
+		{"b1", "good", "", ""},
+		{"a", "old", "", "this.crt: the certificate expired on " + expired.Format(time.DateOnly)},
+		{"b1", "old", "", "this.crt: the certificate expired on " + expired.Format(time.DateOnly)},
+		{"a", "moved", "", "this.crt: others would not take it for a's: x509: certificate is valid for 127.0.0.1, " +
+			"not 127.0.0.2"},
+		{"b1", "moved", "", ""}, // it shows it to the broker alone
+		{"a", "strange", "", "this.crt: others would not take it for a's: x509: certificate signed by unknown"},
+		{"a", "good", "keys/a.nkey", "keys/a.nkey: no such file"},
+		{"b1", "good", "keys/b1.token", "keys/b1.token: no such file or directory (flyball serve keys makes it)"},
+	} {
+		for _, kind := range []string{".crt", ".key"} {
+			text, err := os.ReadFile(filepath.Join(dir, v.certificate+kind))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, dir, "this"+kind, string(text))
+		}
+		if v.lacks != "" {
+			os.Remove(filepath.Join(dir, v.lacks))
+		}
+		of, _ := s.Named(v.station)
+		s.Here = []site.Station{of}
+		err := s.CheckIdentity()
+		if got := fmt.Sprint(err); v.want == "" && err != nil || !strings.Contains(got, v.want) ||
+			strings.Contains(got, "\n") {
+			t.Errorf("%s, %s, without %q: got %v, want %q", v.station, v.certificate, v.lacks, err, v.want)
+		}
 	}
 }

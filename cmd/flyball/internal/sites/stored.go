@@ -3,6 +3,7 @@ package sites
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"flyball/cmd/flyball/internal/task"
@@ -44,7 +45,7 @@ func (s *Site) storedList(name string) ([]byte, error) {
 	case errors.Is(err, depot.ErrAbsent):
 		return nil, task.Fail(task.Usage, "--list: %w", err)
 	case errors.Is(err, depot.ErrRefused):
-		return nil, task.Fail(task.Refused, "--list: %w", err)
+		return nil, fmt.Errorf("--list: %w", s.Refused(a, err))
 	case err != nil:
 		return nil, task.Fail(task.Environment, "--list: %w", err)
 	}
