@@ -63,7 +63,7 @@ var checks = []check{
 	{"tasks", []string{"./cmd/flyball/internal/task", "./cmd/flyball/internal/live", "./cmd/flyball/internal/trials",
 		"-run", "Recipients|Nothing|NameServer|Strange|Leaves|AllServers"}},
 	{"commands", []string{"./cmd/flyball", "-run",
-		"OutIsNot|Stranger|People|SiteKeeps|SiteStops|Guards|Completion|Manual|Schemas|AsJSON|Narrow|" +
+		"OutIsNot|Stranger|People|Forgotten|SiteKeeps|SiteStops|Guards|Completion|Manual|Schemas|AsJSON|Narrow|" +
 			"TestScripts/^(plan|ask|init|partition|realrun)$"}},
 }
 

@@ -21,8 +21,8 @@ import (
 
 // Depot is a folder with the manifests and parts of mailings:
 //
-//	mailing-7    the manifest of mailing 7
-//	DIGEST       a part, named by its SHA-256
+//	mailing-7    the manifest of mailing 7, which stays when the mailing has ended
+//	DIGEST       a part, named by its SHA-256, of a mailing that has not ended
 //	audit        who had what, when
 //
 // One process has it open at a time; in it any goroutine may use the Depot.
@@ -89,11 +89,14 @@ func (d *Depot) open() (err error) {
 	return d.sweep(names)
 }
 
-// sweep removes what no manifest names.
+// sweep removes what no manifest of a mailing names that has not ended.
 func (d *Depot) sweep(names []string) error {
 	needed := map[string]bool{}
 	for _, m := range d.mailings {
 		for _, p := range m.Parts() {
+			if m.Ended {
+				break
+			}
 			needed[p.Digest.String()] = true
 		}
 	}
@@ -158,7 +161,7 @@ func Letter(template string) (all []Content, err error) {
 func (d *Depot) Put(m Manifest, list, suppression *Content, letter []Content) (Manifest, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	m.Version, m.List, m.Suppression, m.Letter = version, nil, nil, nil
+	m.Version, m.List, m.Suppression, m.Letter, m.Ended = version, nil, nil, nil, d.mailings[m.Job].Ended
 	m.Date = m.Date.Round(0) // what a manifest keeps of it
 	err := d.put(&m, list, suppression, letter)
 	if err == nil {
@@ -173,7 +176,7 @@ func (d *Depot) Put(m Manifest, list, suppression *Content, letter []Content) (M
 			d.mailings[m.Job] = m
 		}
 	}
-	if err != nil {
+	if err != nil || m.Ended {
 		names, wrong := d.files.Names()
 		return m, errors.Join(err, wrong, d.sweep(names))
 	}

@@ -315,6 +315,9 @@ func TestFetchGoesOn(t *testing.T) {
 	})
 	dir := t.TempDir()
 	k := keep(t, dir, r, 1<<20, nil)
+	if err := k.fetchManifest(t.Context(), 1, nameOf(1)); err != nil { // it names the part, which stays so
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for sent.Load() < 300_000 {

@@ -46,7 +46,8 @@ func (c Config) Validate() error {
 
 // Kept are the parts that a delivering server has fetched, in a folder: by their digests, up to a number of bytes.
 // Where a new part needs the room, the part goes that was not used for the longest time, and never one of a mailing
-// under way. One process uses the folder at a time; in it any goroutine may use Kept.
+// under way. With a mailing that has ended its parts go (Drop), but for a stored list that may be had again (Prune).
+// One process uses the folder at a time; in it any goroutine may use Kept.
 type Kept struct {
 	cfg   Config
 	files durable.Files
@@ -63,6 +64,7 @@ type entry struct {
 	size int64
 	used uint64 // number of the last use
 	held int    // fetches and mailings that need it
+	idle bool   // a stored list that no mailing has whose manifest is kept
 }
 
 // flight is a fetch that several callers wait for.
@@ -119,7 +121,7 @@ func (k *Kept) open() (err error) {
 		e.size += size // of a part and what was left of fetching it again
 		k.parts[d] = e
 	}
-	return nil
+	return k.sweep(nil)
 }
 
 // Close ends all fetches, and lets another process use the folder.
@@ -172,7 +174,7 @@ func (k *Kept) hold(d Digest) {
 		k.parts[d] = e
 	}
 	k.uses++
-	e.held, e.used = e.held+1, k.uses
+	e.held, e.used, e.idle = e.held+1, k.uses, false
 }
 
 func (k *Kept) release(d Digest) {
@@ -490,11 +492,6 @@ func (k *Kept) Jobs() (all []engine.Job, err error) {
 	}
 	slices.Sort(all)
 	return all, err
-}
-
-// Drop removes the manifest of a mailing, and with it the key. The parts go when others need the room.
-func (k *Kept) Drop(job engine.Job) error {
-	return errors.Join(k.files.Remove(nameOf(job)), k.files.Sync())
 }
 
 // wait is a pause before a request is made again.

@@ -95,6 +95,7 @@ type Manifest struct {
 	List        *Part        `json:"list,omitempty"`        // nil: the scenario's synthetic list
 	Suppression *Part        `json:"suppression,omitempty"` // by which recipients are numbered; nil: there was none
 	Letter      []Part       `json:"letter,omitempty"`      // template first, then its files; nil: the default one
+	Ended       bool         `json:"ended,omitempty"`       // the depot has no parts of the mailing any more
 }
 
 // Parts returns all parts.

@@ -43,6 +43,8 @@ type Server struct {
 	// Outcomes returns what became of each recipient of a mailing so far, a mail.Status each, and whether the mailing
 	// is closed; nil: it is not known.
 	Outcomes func(context.Context, engine.Job) (all []byte, closed bool, err error)
+	// Recorded takes that a storage server has all outcomes of a mailing; nil: there is none.
+	Recorded func(context.Context, engine.Job) error
 
 	depot   *Depot
 	clients []Client
@@ -67,7 +69,8 @@ func (d *Depot) Serve(clients []Client, now func() time.Time) (*Server, error) {
 	answers := map[string]http.HandlerFunc{"GET /mailings/{job}": s.manifest, "GET /mailings/{job}/keys": s.keys,
 		"GET /mailings/{job}/outcomes": s.outcomes, "GET /lists/{list}": s.list, "GET /suppression": s.suppression,
 		"GET /parts/{digest}": s.part, "GET /changes": s.buffered, "GET /taken": s.taken, "POST /changes": s.take,
-		"GET /audit": s.audit}
+		"GET /audit": s.audit, "GET /running": s.running, "POST /mailings/{job}/recorded": s.recorded,
+		"GET /digests": s.digests}
 	for _, r := range Rights {
 		s.mux.Handle(r.Method+" "+r.Path, s.guarded(r, answers[r.Method+" "+r.Path]))
 	}
@@ -195,7 +198,9 @@ func (s *Server) mailing(w http.ResponseWriter, r *http.Request) (Manifest, bool
 }
 
 func (s *Server) manifest(w http.ResponseWriter, r *http.Request) {
-	if m, ok := s.mailing(w, r); ok {
+	if m, ok := s.mailing(w, r); ok && m.Ended {
+		http.Error(w, "the mailing has ended", http.StatusNotFound)
+	} else if ok {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(m.text()) // the client is gone if it fails
 	}

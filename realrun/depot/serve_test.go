@@ -57,11 +57,12 @@ func TestRights(t *testing.T) {
 	part := "/parts/" + digest.String()
 	may := map[string]string{
 		"a":        "/mailings/7 /mailings/7/keys /lists/people " + part,
-		"b":        "/mailings/7 /mailings/7/keys /suppression " + part,
+		"b":        "/mailings/7 /mailings/7/keys /suppression /digests /running " + part,
 		"c":        "/mailings/7/keys /taken POST:/changes",
 		"d":        "/mailings/7/keys /taken POST:/changes",
 		"response": "/mailings/7/keys",
-		"storage":  "/mailings/7 /mailings/7/keys /mailings/7/outcomes /changes " + part,
+		"storage": "/mailings/7 /mailings/7/keys /mailings/7/outcomes /changes /running POST:/mailings/7/recorded " +
+			part,
 		"operator": "/audit",
 	}
 	if len(may) != len(Roles) {
@@ -72,13 +73,14 @@ func TestRights(t *testing.T) {
 		for _, method := range []string{"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "PROPFIND"} {
 			for _, path := range []string{"/mailings/7", "/mailings/7/keys", part, "/audit", "/", "/mailings/",
 				"/parts/", "/mailing-7", "/audit/x", "/mailings/7/secret", "/changes", "/taken", "/lists/people",
-				"/lists/", "/suppression", "/mailings/7/outcomes"} {
+				"/lists/", "/suppression", "/mailings/7/outcomes", "/mailings/7/recorded", "/digests", "/running"} {
 				code, body := ask(t, r, method, path, "Bearer "+tokenOf(role+"1"))
 				want, reads := http.StatusForbidden, method == "GET" || method == "HEAD"
 				switch {
 				case reads && strings.Contains(" "+allowed+" ", " "+path+" "):
 					want = http.StatusNotFound // this server has no lists, and buffers nothing
-					if slices.Contains([]string{"/mailings/7", "/mailings/7/keys", part, "/audit"}, path) {
+					if slices.Contains([]string{"/mailings/7", "/mailings/7/keys", part, "/audit", "/running"},
+						path) {
 						want = http.StatusOK
 					}
 				case strings.Contains(" "+allowed+" ", " "+method+":"+path+" "):

@@ -24,6 +24,8 @@ type Store interface {
 	List(ctx context.Context, who, name string) (io.ReadSeekCloser, Digest, error)
 	// Part opens the text with a digest.
 	Part(ctx context.Context, who string, of Digest) (io.ReadSeekCloser, error)
+	// Digests returns the digests of the texts of all lists, in any order.
+	Digests(ctx context.Context) ([]Digest, error)
 	// Suppressed returns what is suppressed after the entry of a number, as a value for JSON, and whether that is
 	// anything.
 	Suppressed(ctx context.Context, after int64) (entries any, some bool, err error)

@@ -42,6 +42,14 @@ func (s *storeOf) Part(_ context.Context, who string, of Digest) (io.ReadSeekClo
 	return seeker{bytes.NewReader(s.text)}, nil
 }
 
+func (s *storeOf) Digests(context.Context) ([]Digest, error) {
+	if s.gone.Load() {
+		return nil, nil
+	}
+	_, d := content(1, len(s.text))
+	return []Digest{d}, nil
+}
+
 func (s *storeOf) Suppressed(_ context.Context, after int64) (any, bool, error) {
 	return s.upTo.Load(), s.upTo.Load() > after, nil
 }

@@ -126,11 +126,11 @@ type Record struct {
 	Reason  string    `json:"reason"`
 	Rule    string    `json:"rule"`
 	Status  string    `json:"status"`
-	Address string    `json:"address"` // that the message names, which its writer may have forged
-	Text    string    `json:"text"`
-	Person  uint32    `json:"person"` // place in the list of all mailings, or number by first return
-	Token   uint64    `json:"token"`  // of the message that came back
-	Counts  bool      `json:"counts"` // it counts, and Hard tells how
+	Address string    `json:"address"` // that the message names, which its writer may have forged; empty with a carrier
+	Text    string    `json:"text"`    // what the message says; empty with a carrier
+	Person  uint32    `json:"person"`  // place in the list of all mailings, or number by first return
+	Token   uint64    `json:"token"`   // of the message that came back
+	Counts  bool      `json:"counts"`  // it counts, and Hard tells how
 	Hard    bool      `json:"hard"`
 	Forgot  bool      `json:"forgot"` // the recipient's returned mails before it are forgotten
 	Purged  bool      `json:"purged"` // the recipient has had enough

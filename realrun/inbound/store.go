@@ -238,6 +238,9 @@ func (s *store) record(paths []path, raw []byte, file string, at time.Time) erro
 		r := Record{At: at, File: file, Job: p.job.Name, Rcpt: uint32(p.rcpt), Try: uint16(p.try),
 			Effect: string(verdict.Effect), Reason: verdict.Reason, Rule: verdict.Rule, Status: verdict.Status,
 			Address: verdict.Address, Text: verdict.Text}
+		if s.cfg.Carrier != nil { // lines stay, and a person may be forgotten; the message has both while it is kept
+			r.Address, r.Text = "", ""
+		}
 		who := s.who(r.Job, r.Rcpt)
 		if s.taken[file+" "+who] {
 			continue // it came again

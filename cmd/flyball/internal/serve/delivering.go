@@ -91,7 +91,7 @@ func (s *delivering) breaks(err error) {
 // run runs the server until ctx ends, or its disk or the bus fails. It returns when every attempt has ended whose final
 // dot was sent.
 func (s *delivering) run(ctx context.Context) error {
-	err := together(ctx, s.watchBus, s.untilBroken, s.follow, s.deliver)
+	err := together(ctx, s.watchBus, s.untilBroken, s.follow, s.deliver, s.letGo, s.prune)
 	s.lock.Lock()
 	s.fetching = nil // no fetch begins any more
 	s.lock.Unlock()
@@ -132,12 +132,46 @@ func (s *delivering) again(ctx context.Context) error {
 	}
 	for _, job := range jobs {
 		m, err := s.letter(ctx, job)
+		if errors.Is(err, depot.ErrAbsent) { // what was damaged here is not in the depot any more
+			all, wrong := s.depot.FetchRunning(ctx, -1)
+			if wrong == nil && all.Over(job) {
+				continue // it is dropped when the server runs
+			}
+		}
 		if err != nil {
 			return task.Fail(task.Invalid, "%s: %w", s.name, err)
 		}
 		s.grow(m)
 	}
 	return nil
+}
+
+// letGo removes lists and letters whose mailings have ended, until ctx ends.
+func (s *delivering) letGo(ctx context.Context) error {
+	return s.lets(ctx, func(all depot.Running) error {
+		err := drop(s.kept, all, func(job engine.Job) {
+			if m := s.letters.find(job); m != nil {
+				m.held.Release()
+			}
+		})
+		if err == nil && s.kept.Idle() {
+			_, err = s.kept.Prune(ctx, "")
+		}
+		return err
+	})
+}
+
+// prune removes stored lists that no mailing has when they have changed in the store, until ctx ends.
+func (s *delivering) prune(ctx context.Context) error {
+	known := ""
+	return s.repeat(ctx, look, "the storage server does not say which lists have changed",
+		func(ctx context.Context) (err error) {
+			if !s.kept.Idle() {
+				return errIdle
+			}
+			known, err = s.kept.Prune(ctx, known)
+			return err
+		})
 }
 
 // fixed is a resolver that leads to the receiver at one address.
@@ -153,7 +187,7 @@ func (s *delivering) letter(ctx context.Context, job engine.Job) (letterOf, erro
 	if err != nil {
 		return letterOf{}, err
 	}
-	of := letterOf{keys: h.Keys, mailing: m}
+	of := letterOf{keys: h.Keys, mailing: m, held: h}
 	if h.List != nil {
 		of.stored = h.List.Stored
 	}

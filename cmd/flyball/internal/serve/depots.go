@@ -3,6 +3,7 @@ package serve
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -94,6 +95,31 @@ func (m *member) mailing(ctx context.Context, from *depot.Kept, job engine.Job) 
 		return nil, nil, fmt.Errorf("mailing %d: %w", job, err)
 	}
 	return h, of, nil
+}
+
+// lets calls over with which mailings have ended, when that changes, until ctx ends. It may be called again with the
+// same.
+func (m *member) lets(ctx context.Context, over func(depot.Running) error) error {
+	known := -1
+	return m.repeat(ctx, look, "the depot does not say which mailings have ended", func(ctx context.Context) error {
+		all, err := m.depot.FetchRunning(ctx, known)
+		if err == nil {
+			known, err = all.Ended, over(all)
+		}
+		return err
+	})
+}
+
+// drop removes what is kept of mailings that have ended; before that, ended is called for each.
+func drop(from *depot.Kept, all depot.Running, ended func(engine.Job)) error {
+	jobs, err := from.Jobs()
+	for _, job := range jobs {
+		if all.Over(job) {
+			ended(job)
+			err = errors.Join(err, from.Drop(job))
+		}
+	}
+	return err
 }
 
 // serveDepot serves a depot to the clients of the site until ctx ends. Before that has gives the server what else it

@@ -23,6 +23,7 @@ type letterOf struct {
 	keys    depot.Keys
 	mailing *mailing.Mailing
 	stored  string // name of its list in the store; empty: of no store
+	held    *depot.Held
 }
 
 // add adds a mailing.

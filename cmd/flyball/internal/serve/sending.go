@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"flyball/cmd/flyball/internal/sites"
@@ -22,6 +23,7 @@ import (
 	"flyball/realrun/depot"
 	"flyball/realrun/dial"
 	"flyball/realrun/station"
+	"flyball/site"
 )
 
 // sending is the A server: it takes mailings from the queue, and has B servers deliver them.
@@ -32,11 +34,14 @@ type sending struct {
 	files   *depot.Depot
 	web     net.Listener // of the depot
 	sums    chan engine.Summary
+
+	lock     sync.Mutex
+	recorded map[engine.Job]bool // by the storage server
 }
 
 // openSending opens the A server.
 func (p *Process) openSending(ctx context.Context, m *member) (err error) {
-	s := &sending{member: m, sums: make(chan engine.Summary, 16)}
+	s := &sending{member: m, sums: make(chan engine.Summary, 16), recorded: map[engine.Job]bool{}}
 	m.server = s
 	cfg := sender.Default(p.site.Servers())
 	of := p.site.Sending
@@ -63,6 +68,16 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 	if s.station, err = m.openStation(s.role, time.Time{}); err != nil {
 		return err
 	}
+	for _, e := range m.before {
+		if f, is := e.Fact.(engine.Reported); is {
+			if of, err := s.files.Mailing(f.Job); err != nil || of.Ended {
+				continue
+			}
+			if err := s.files.End(f.Job); err != nil { // of an earlier version, which ended none
+				return task.Fail(task.Environment, "%s: %w", m.name, err)
+			}
+		}
+	}
 	return m.join(ctx, s.station.Receive)
 }
 
@@ -72,7 +87,15 @@ func (s *sending) run(ctx context.Context) error {
 }
 
 func (s *sending) serve(ctx context.Context) error {
-	return s.serveDepot(ctx, s.files, s.web, func(d *depot.Server) { d.Outcomes = s.outcomes })
+	return s.serveDepot(ctx, s.files, s.web, func(d *depot.Server) {
+		d.Outcomes = s.outcomes
+		d.Recorded = func(_ context.Context, job engine.Job) error {
+			s.lock.Lock()
+			defer s.lock.Unlock()
+			s.recorded[job] = true
+			return nil
+		}
+	})
 }
 
 // outcomes returns what became of each recipient of a mailing so far, and whether it is closed.
@@ -147,18 +170,27 @@ type Report struct {
 	Ended         time.Time  `json:"ended"`
 }
 
-// reports writes the report of each mailing that ends, and tells the role that it is written.
+// reports writes the report of each mailing that ends. When the storage server has its outcomes too, if there is one,
+// the list and the letter of the mailing go, and the role gets the acknowledgement.
 func (s *sending) reports(ctx context.Context) error {
+	written := map[engine.Job]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case sum := <-s.sums:
 			m, err := s.files.Mailing(sum.Job)
-			if err == nil {
+			if err == nil && !written[sum.Job] {
 				err = s.report(ctx, m, sum)
 			}
-			if err != nil { // the role asks again
+			written[sum.Job] = err == nil
+			if err == nil && !s.isRecorded(sum.Job) {
+				continue // the role asks again
+			}
+			if err == nil {
+				err = s.files.End(sum.Job)
+			}
+			if err != nil {
 				s.log.Error("a report cannot be given", "job", sum.Job, "why", err)
 				continue
 			}
@@ -166,6 +198,13 @@ func (s *sending) reports(ctx context.Context) error {
 			s.station.Receive(engine.Message{Body: engine.Got{UpTo: uint64(sum.Job)}})
 		}
 	}
+}
+
+// isRecorded reports whether no storage server needs a mailing any more.
+func (s *sending) isRecorded(job engine.Job) bool {
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	return s.recorded[job] || len(s.in.site.Of(site.Storage)) == 0
 }
 
 // report gives a report: a file, and what the mailing's notify says.

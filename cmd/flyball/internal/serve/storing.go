@@ -15,6 +15,7 @@ import (
 	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/lists"
 	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
 	"flyball/internal/mail"
 	"flyball/internal/points"
 	"flyball/realrun/depot"
@@ -34,7 +35,8 @@ type storing struct {
 	ended map[string]bool // names of mailings that had ended when the server began
 
 	lock     sync.Mutex
-	mailings []*mailed // in the order of their places
+	mailings []*mailed     // in the order of their places
+	running  depot.Running // as the A server has told last
 }
 
 // mailed is a mailing of the site as the store has it.
@@ -47,6 +49,7 @@ type mailed struct {
 	has  []mail.Status // by recipient: outcome that the store has
 
 	ended bool // the store has all outcomes
+	told  bool // the A server has that
 }
 
 // openStoring opens the storage server.
@@ -87,7 +90,7 @@ func (s *storing) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error {
 		return s.serveDepot(ctx, s.files, s.web, func(d *depot.Server) { d.Store, d.Lists = s, s })
 	}
-	return together(ctx, serve, s.all.fetch, s.record)
+	return together(ctx, serve, s.all.fetch, s.record, s.letGo)
 }
 
 // add adds a mailing.
@@ -130,19 +133,26 @@ const (
 func (s *storing) record(ctx context.Context) error {
 	return s.repeat(ctx, recording, "outcomes are not recorded", func(ctx context.Context) error {
 		s.lock.Lock()
-		all := slices.Clone(s.mailings)
+		all, running := slices.Clone(s.mailings), s.running
 		s.lock.Unlock()
-		var failed []error
+		failed := []error{drop(s.kept, running, func(engine.Job) {})}
 		for _, m := range all {
-			if m.ended {
-				continue
-			}
 			var err error
-			if m.of == nil {
+			if running.Over(m.keys.Job) && !m.told { // also one that ended when the site had no storage server
+				s.lock.Lock()
+				m.end()
+				s.lock.Unlock()
+				m.told = true
+			}
+			if !m.ended && m.of == nil {
 				err = s.fetch(ctx, m)
 			}
-			if err == nil {
+			if err == nil && !m.ended {
 				err = s.recordOne(ctx, m)
+			}
+			if err == nil && m.ended && !m.told && running.Next > 0 {
+				err = s.depot.Recorded(ctx, m.keys.Job)
+				m.told = err == nil
 			}
 			if err != nil && !errors.Is(err, depot.ErrAbsent) { // else it is yet to come
 				failed = append(failed, err)
@@ -188,10 +198,27 @@ func (s *storing) recordOne(ctx context.Context, m *mailed) error {
 	if err := s.lists.EndJob(ctx, m.job, "ended"); err != nil {
 		return err
 	}
-	m.held.Release()
-	m.of, m.held, m.has, m.ended = nil, nil, nil, true
+	m.end()
 	s.log.Info("a mailing is recorded", "job", m.keys.Job, "recipients", m.keys.Recipients)
-	return s.kept.Drop(m.keys.Job)
+	return nil
+}
+
+// end takes that the store has all outcomes that it gets. The caller has the lock.
+func (m *mailed) end() {
+	if m.held != nil {
+		m.held.Release()
+	}
+	m.of, m.held, m.has, m.ended = nil, nil, nil, true
+}
+
+// letGo hears which mailings have ended, until ctx ends: what is kept of these goes.
+func (s *storing) letGo(ctx context.Context) error {
+	return s.lets(ctx, func(all depot.Running) error {
+		s.lock.Lock()
+		defer s.lock.Unlock()
+		s.running = all
+		return nil
+	})
 }
 
 func (m *mailed) outcome(r mail.Recipient, v mail.Status) storage.Outcome {
@@ -272,6 +299,17 @@ func absent(err error) error {
 		return fmt.Errorf("%w: %w", depot.ErrAbsent, err)
 	}
 	return err
+}
+
+// Digests implements depot.Store.
+func (s *storing) Digests(ctx context.Context) (all []depot.Digest, err error) {
+	lists, err := s.lists.Lists(ctx)
+	for _, l := range lists {
+		if d, wrong := depot.ParseDigest(l.Digest); wrong == nil && l.Complete {
+			all = append(all, d)
+		}
+	}
+	return all, err
 }
 
 // Suppressed implements depot.Store.

@@ -85,7 +85,8 @@ const returned = "From: MAILER-DAEMON@all.example\r\nSubject: Undelivered mail\r
 
 // A mailing of a stored list goes to those whom the store does not suppress (figures 5 and 6). Who leaves at the D
 // server, or whose mail returns to the C server, is suppressed in the store, and gets nothing of the next mailing; the
-// store has what became of each recipient, and B servers fetch the list from it once.
+// store has what became of each recipient, and B servers fetch the list from it once. Then no server keeps a list or
+// a letter, but for B servers the list until it changes in the store.
 func TestStorageServer(t *testing.T) {
 	receiver, at := takesMail(t)
 	dir := t.TempDir()
@@ -177,6 +178,26 @@ func TestStorageServer(t *testing.T) {
 			jobs[0].Outcomes["delivered"] == people-1 && jobs[1].Outcomes["delivered"] == people-3 &&
 			jobs[1].Outcomes["suppressed"] == 3
 	})
+	// parts returns the numbers of lists and letters in folders of A, B and storage server.
+	parts := func() (n [3]int) {
+		for i, folder := range []string{"a/depot", "b1/kept", "storage/kept"} {
+			all, err := os.ReadDir(filepath.Join(dir, "state", folder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range all {
+				if _, err := depot.ParseDigest(e.Name()); err == nil {
+					n[i]++
+				}
+			}
+		}
+		return n
+	}
+	until(t, "B servers alone have the list", func() bool { return parts() == [3]int{0, 1, 0} })
+	if _, err := store.Forget(t.Context(), address(5)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "no server has the list", func() bool { return parts() == [3]int{} })
 	p.end()
 	d, err := depot.Open(filepath.Join(dir, "state", "storage", "depot"))
 	if err != nil {
