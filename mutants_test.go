@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -76,7 +77,8 @@ var mutants = slices.Concat(engineMutants, governorMutants, networkMutants, stud
 // minutes, so it runs when asked: FLYBALL_MUTANTS=1 stops at the first check
 // that sees a mutant, FLYBALL_MUTANTS=all runs every check against every mutant,
 // and FLYBALL_MUTANTS=part is as 1 for as many mutants as eight minutes allow, in
-// an order that FLYBALL_SEED chooses.
+// an order that FLYBALL_SEED chooses. The file FLYBALL_MUTANTS_OUT becomes the table
+// of docs/results/mutants.txt with what was caught.
 func TestMutants(t *testing.T) {
 	mode := os.Getenv("FLYBALL_MUTANTS")
 	if mode == "" {
@@ -106,21 +108,43 @@ func TestMutants(t *testing.T) {
 			})
 		}
 	})
-	var out strings.Builder
-	table := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(table, "mistake\twhere\tcaught by")
+	seen := map[string]string{}
 	for i, m := range order {
 		if caught[i] != "" {
-			fmt.Fprintf(table, "%s\t%s\t%s\n", m.name, m.file, caught[i])
+			seen[m.name] = caught[i]
 		}
 	}
-	table.Flush()
-	t.Logf("\n%s", out.String())
+	t.Logf("\n%s", tableOf(order, seen))
 	if file := os.Getenv("FLYBALL_MUTANTS_OUT"); file != "" {
-		if err := os.WriteFile(file, []byte(out.String()), 0o644); err != nil {
+		for name, by := range seen {
+			if by != notInTime && by != nothing {
+				known[name] = by
+			}
+		}
+		if err := os.WriteFile(file, []byte(tableOf(mutants, known)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// What becomes of a mutant that is not caught.
+const (
+	notInTime = "not caught in time"
+	nothing   = "NOTHING"
+)
+
+// tableOf returns a table of those of the mutants that by has, with what caught each.
+func tableOf(of []mutant, by map[string]string) string {
+	var out strings.Builder
+	table := tabwriter.NewWriter(&out, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "mistake\twhere\tcaught by")
+	for _, m := range of {
+		if c, ok := by[m.name]; ok {
+			fmt.Fprintf(table, "%s\t%s\t%s\n", m.name, m.file, c)
+		}
+	}
+	table.Flush()
+	return out.String()
 }
 
 // partTakes is for how long a part of the mutants is planted; the last ones have as long again to be caught.
@@ -155,8 +179,8 @@ func TestTableOfMistakes(t *testing.T) {
 	}
 }
 
-// caughtLast tells by which check a mutant was caught when the results were
-// last written. To ask that one first saves building the cheaper ones that pass.
+// caughtLast tells what caught each mutant when the results were last written: a test,
+// or a check. To ask it first saves building and running what passes.
 func caughtLast(t *testing.T) map[string]string {
 	table, err := os.ReadFile("docs/results/mutants.txt")
 	if err != nil {
@@ -187,12 +211,21 @@ func builds(t *testing.T, c check) []string {
 	return strings.Fields(string(built))
 }
 
+// failed finds the first test that failed in the output of go test, and its package.
+var failed = regexp.MustCompile(`(?ms)^--- FAIL: (\w+) .*?^FAIL\tflyball/(\S+)`)
+
+// alone returns the check by one test, which is written as "TestName in package"; ok is false for the name of a check.
+func alone(by string) (c check, ok bool) {
+	name, dir, ok := strings.Cut(by, " in ")
+	return check{by, []string{"./" + dir, "-run", "^" + name + "$"}}, ok
+}
+
 // own is the check by the tests of the package that has the mistake.
 func own(m mutant) check { return check{"its own package", []string{"./" + filepath.Dir(m.file)}} }
 
 // catch runs the checks against a mutant until one sees it, or all of them, and
-// names those that did. The check named first is asked first, then the tests of
-// the package that has the mistake: they build little. Checks that do not build that
+// names those that did, or the test of theirs that failed. What caught the mutant last is asked first,
+// then the tests of the package that has the mistake: they build little. Checks that do not build that
 // package, by what the map has of each, are not asked. What is not caught at the deadline is not judged.
 func catch(t *testing.T, m mutant, first string, of map[string][]string, all bool, deadline time.Time) string {
 	ctx, cancel := context.WithDeadline(t.Context(), deadline)
@@ -203,6 +236,8 @@ func catch(t *testing.T, m mutant, first string, of map[string][]string, all boo
 	if i := slices.IndexFunc(asked, func(c check) bool { return c.name == first }); i > 0 {
 		c := asked[i]
 		asked = slices.Insert(slices.Delete(asked, i, i+1), 0, c)
+	} else if c, ok := alone(first); ok {
+		asked = slices.Insert(asked, 0, c)
 	}
 	for _, c := range asked {
 		if built, ok := of[c.name]; ok && !slices.Contains(built, "flyball/"+filepath.Dir(m.file)) {
@@ -220,7 +255,7 @@ func catch(t *testing.T, m mutant, first string, of map[string][]string, all boo
 		case err == nil:
 			continue
 		case ctx.Err() != nil:
-			return "not caught in time"
+			return notInTime
 		case strings.Contains(string(output), "[build failed]"):
 			t.Fatalf("%s does not compile:\n%s", m.name, output)
 		case strings.Contains(string(output), "panic: test timed out"):
@@ -228,17 +263,20 @@ func catch(t *testing.T, m mutant, first string, of map[string][]string, all boo
 			slow = append(slow, c.name+" by its time")
 			continue
 		}
-		caught = append(caught, c.name)
 		if !all {
-			break
+			if f := failed.FindSubmatch(output); f != nil {
+				return string(f[1]) + " in " + string(f[2])
+			}
+			return c.name
 		}
+		caught = append(caught, c.name)
 	}
 	if caught == nil {
 		caught = slow
 	}
 	if caught == nil {
 		t.Errorf("nothing catches: %s (%s)", m.name, m.file)
-		return "NOTHING"
+		return nothing
 	}
 	return strings.Join(caught, ", ")
 }
