@@ -104,6 +104,7 @@ func TestMutants(t *testing.T) {
 				t.Parallel() // to build a test uses less than one core for much of its time
 				if time.Now().Before(ends) {
 					caught[i] = catch(t, m, known[m.name], built, mode == "all", ends.Add(partTakes))
+					t.Logf("%s: %s", m.name, caught[i]) // at once: a run may be stopped
 				}
 			})
 		}
