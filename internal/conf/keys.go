@@ -134,7 +134,8 @@ func DefaultOf[T any](k *Keys) T { return k.Default(reflect.TypeFor[T]()).Interf
 // read returns the keys of a struct type: its exported fields that have a toml
 // tag.
 func read(t reflect.Type, compiled patterns) []Key {
-	all := []Key{}
+	all := make([]Key, 0, t.NumField())
+	zero := reflect.Zero(t).Interface()
 	for i := range t.NumField() {
 		tag := t.Field(i).Tag
 		name, option, _ := strings.Cut(tag.Get("toml"), ",")
@@ -144,12 +145,12 @@ func read(t reflect.Type, compiled patterns) []Key {
 		key := Key{Index: i, Name: name, Type: t.Field(i).Type, Default: tag.Get("default"),
 			Pattern: tag.Get("pattern"), Required: tag.Get("required") == "true", OmitDefault: option == "omitdefault",
 			OneOf: strings.Fields(tag.Get("oneof")), Unit: tag.Get("unit")}
-		if d, ok := reflect.Zero(t).Interface().(documented); ok {
+		if d, ok := zero.(documented); ok {
 			doc, source := d.KeyDoc(name)
 			key.Doc = doc
 			key.Status, key.Source, _ = strings.Cut(source, ": ")
 		}
-		if c, ok := reflect.Zero(t).Interface().(chooser); ok {
+		if c, ok := zero.(chooser); ok {
 			key.choose(c.Choices(name))
 		}
 		if len(key.OneOf) == 0 {
