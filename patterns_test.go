@@ -49,28 +49,6 @@ func TestPatternsMatchTests(t *testing.T) {
 	}
 }
 
-// TestLongScriptsAreRun checks that .ci/run names each script of the command line with a part for FLYBALL_LONG alone.
-func TestLongScriptsAreRun(t *testing.T) {
-	run, err := os.ReadFile(".ci/run")
-	if err != nil {
-		t.Fatal(err)
-	}
-	scripts, err := filepath.Glob("cmd/flyball/testdata/script/*.txt")
-	if err != nil || len(scripts) == 0 {
-		t.Fatalf("%v, want scripts", err)
-	}
-	for _, script := range scripts {
-		src, err := os.ReadFile(script)
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := strings.TrimSuffix(filepath.Base(script), ".txt")
-		if strings.Contains(string(src), "long]") && !strings.Contains(string(run), name) {
-			t.Errorf("%s has a long part, and .ci/run does not name it", script)
-		}
-	}
-}
-
 // checkPatterns checks the patterns among the arguments of go test, and returns
 // the number of alternatives. The elements behind a slash, which name subtests,
 // are not checked, nor is ^$, which means to match nothing.

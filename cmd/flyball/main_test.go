@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"flyball/cmd/flyball/internal/console"
-	"flyball/internal/longtest"
 )
 
 // Scripts wait for disks, timers and each other's processes most of the time, so two run on each processor.
@@ -78,7 +77,6 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		Setup:         func(e *testscript.Env) error { e.Setenv("SITES", sites); return nil },
 		UpdateScripts: *update,
-		Condition:     func(cond string) (bool, error) { return cond == "long" && longtest.Asked(), nil },
 		Cmds:          commands,
 	})
 }
