@@ -236,8 +236,8 @@ func (l *reading) judge(text func([]byte) string) (mail.Address, string) {
 }
 
 // key stands for an address: 96 bits of SHA-256. With 10 million addresses two of
-// them share a key with a probability below 1e-14. Who looks for two such addresses
-// of his own, which takes some 2^48 hashes, has the second taken for the first.
+// them share a key with a probability below 1e-14. Of two such addresses that were
+// searched for, which takes some 2^48 hashes, the second is taken for the first.
 type key [12]byte
 
 func keyOf(address []byte) key {
