@@ -23,14 +23,15 @@ race: ## tests of what has goroutines, under the race detector (needs a C compil
 	CGO_ENABLED=1 go test -race -run 'Replicate|Sweep|Batch|Shelf|Servers|Sending' ./sim
 	CGO_ENABLED=1 go test -race -run 'TestFigures|SameByteForByte' ./reports/run
 	CGO_ENABLED=1 go test -race -run 'SameForAnyWorkers|PanicsArePassedOn' ./sim/verify
-	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./farm ./bus/... ./realrun/...
+	CGO_ENABLED=1 go test -race ./scenarios/study ./sim/tune ./farm ./bus/...
+	CGO_ENABLED=1 go test -race -short -skip 'AgainstMailServers|MailThatServersReturn' ./realrun/...
 	CGO_ENABLED=1 go test -race -skip FeasiblePlansAreInTime ./cmd/flyball/internal/...
-	CGO_ENABLED=1 go test -race -run 'Signal|GoOn|Scripts/(sweep|realrun)' ./cmd/flyball
+	CGO_ENABLED=1 go test -race -run 'Signal|GoOn|TestControl|Scripts/sweep' ./cmd/flyball
 
 # GOAMD64=v1 is what the compiler takes by itself: go test ./... has it.
 matrix: ## the same golden traces on other processors, core counts and collectors (needs qemu-user)
 	GOAMD64=v3 go test -count=1 -run Golden -pgo=$(CURDIR)/cmd/flyball/default.pgo ./sim
-	FLYBALL_SWARM=20 GOMAXPROCS=1 go test -count=1 -shuffle=on ./sim
+	FLYBALL_SWARM=5 GOMAXPROCS=1 go test -count=1 -shuffle=on ./sim
 	GOMAXPROCS=8 go test -count=1 -run 'Golden|Replicate|Sweep|Batch|Shelf|Servers|Sending' ./sim
 	GOGC=1 go test -count=1 -run Golden ./sim
 	GOARCH=arm64 go test -count=1 -run Golden -exec qemu-aarch64 ./sim
