@@ -84,6 +84,7 @@ func TestPathsThatLeadToNoFile(t *testing.T) {
 // A folder of another run is not replaced unless --force says so, and then
 // only if it is one of ours with nothing else in it. The same run replaces itself.
 func TestOutIsNotOfAnotherRun(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	small := strings.Replace(sweepWorld, "20000", "600", 1)

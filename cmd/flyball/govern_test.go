@@ -19,6 +19,7 @@ import (
 // the C of the run: every digit of it. The scenario has all that laws look at:
 // attempts that deliver nothing, refusals, time-outs.
 func TestReplayDecidesAsTheRun(t *testing.T) {
+	t.Parallel()
 	for _, law := range []string{"hold", "patent-damped", "patent-dynamic", "pi", "regulator", "aimd", "gradient2",
 		"corr-vegas",
 		"regulator+aimd", "patent-dynamic+gradient2", "pi+corr-vegas"} {

@@ -43,6 +43,7 @@ func half(t *testing.T, dir, state string, got *stranger, at string, more ...str
 // Whatever becomes of a file in the folder of a mailing, the mailing goes on and each recipient has one message, or
 // the run is refused with the file before anything is sent.
 func TestStateIsAudited(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	got, at := receive(t, "127.0.0.1")
 	state, other := filepath.Join(dir, "state"), filepath.Join(dir, "other")
@@ -158,6 +159,7 @@ func TestStateIsAudited(t *testing.T) {
 // A live run replaces the folder of no other one, not of the same command either, without --force; a mailing that goes
 // on replaces its own, whatever its time scale is now.
 func TestALiveRunReplacesItsOwnFolderAlone(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	got, at := receive(t, "127.0.0.1")
 	state := filepath.Join(dir, "state")
@@ -187,6 +189,7 @@ func TestALiveRunReplacesItsOwnFolderAlone(t *testing.T) {
 
 // Who asks for nothing while a mailing is stopped gets nothing when it goes on. The list of those only grows.
 func TestALateWishIsHeeded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	got, at := receive(t, "127.0.0.1")
 	in := func(name string) string { return filepath.Join(dir, name) }
