@@ -165,6 +165,7 @@ func TestSweepByWorkers(t *testing.T) {
 
 // What a worker or a sweep lacks is said at once, with the code of its kind.
 func TestBusErrors(t *testing.T) {
+	t.Parallel()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

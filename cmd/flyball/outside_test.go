@@ -17,10 +17,14 @@ import (
 
 // A live run mails people only with an allowlist, a promotion and the number of recipients; whatever is missing or does
 // not fit, nothing is sent. The receiver is on loopback, where real domains need the same as outside.
-func TestPeopleAreMailedWithEverythingGiven(t *testing.T) { mailPeople(t, "127.0.0.1") }
+func TestPeopleAreMailedWithEverythingGiven(t *testing.T) {
+	t.Parallel()
+	mailPeople(t, "127.0.0.1")
+}
 
 // The same with a receiver outside of loopback, in a network that leads nowhere.
 func TestPeopleOutsideAreMailed(t *testing.T) {
+	t.Parallel()
 	if apart.Run(t, "192.0.2.25/32") {
 		mailPeople(t, "192.0.2.25")
 	}

@@ -17,6 +17,7 @@ import (
 // Results that cannot be those of their scenario are not promoted, whatever
 // digests they have.
 func TestPromotedResultsAreOfTheirScenario(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	os.WriteFile(in("world.toml"), []byte(sweepWorld+"\n[[expect]]\nmetric = \"delivered\"\nop = \">=\"\nvalue = 1\n"),
@@ -57,6 +58,7 @@ func TestPromotedResultsAreOfTheirScenario(t *testing.T) {
 // A live run takes no parameters from a chain that lost its last record, unless
 // the operator names the one that shall be the last.
 func TestLiveRunsWantTheLastPromotion(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	os.WriteFile(in("live.toml"), []byte(oneDestination), 0o644)
