@@ -163,12 +163,7 @@ allow = [{ networks = ["127.0.0.1"], ports = [%s], domains = ["partner.org"] },
 caps = { %s }
 breakers = { %s }
 `, p.names, port, caps, breakers))
-	def := scenarios.Default()
-	if _, err := promotion.Add(p.in("p.jsonl"), "", promotion.Record{By: "ann", Shown: promotion.Shown{
-		Scenario: "quickstart", Replications: 10}, Parameters: string(def.Parameters().TOML())}, time.Now,
-		time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	p.promote(t, "p.jsonl", scenarios.Default())
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -224,6 +219,16 @@ url = "https://news.sender.com/u"
 `, p.names, port)
 	p.file = p.write(t, "site.toml", p.text)
 	return p
+}
+
+// promote writes a record of the parameters of a scenario.
+func (p *peopleSite) promote(t *testing.T, name string, s scenarios.Scenario) {
+	t.Helper()
+	if _, err := promotion.Add(p.in(name), "", promotion.Record{By: "ann", Shown: promotion.Shown{
+		Scenario: "quickstart", Replications: 10}, Parameters: string(s.Parameters().TOML())}, time.Now,
+		time.Hour); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // nameServer starts a name server on loopback by which this computer is the exchanger of domains, and returns where it
@@ -373,6 +378,24 @@ func TestSiteKeepsItsCaps(t *testing.T) {
 	if len(hellos) != 2 || hellos["mx1.sender.com"] == 0 || hellos["sender.com"] == 0 {
 		t.Errorf("got %v in EHLO, want each B server's own name", hellos)
 	}
+	// A third server, on another computer, begins with a new count, and the day's attempts are made.
+	if err := os.Remove(p.in("allow.toml.used")); err != nil {
+		t.Fatal(err)
+	}
+	p.write(t, "scenario.toml", strings.Replace(read(t, p.in("scenario.toml")), "[[destination]]",
+		"[[server]]\nname = \"b3\"\n\n[[destination]]", 1))
+	p.write(t, "site.toml", p.text+"\n[[station]]\nrole = \"b\"\nnumber = 3\n")
+	if code, out, errout := invoke(t, "serve", "submit", p.file, "--list", p.list, "--count", "8"); code != 0 {
+		t.Fatal(code, out, errout)
+	}
+	s := begin(t, "serve", p.file)
+	s.until(t, "three servers without permits", func() bool {
+		return strings.Count(s.text(), "caps.per_day: got 3 attempts") == 2 &&
+			strings.Contains(s.text(), "caps: got no part of them for 24 hours")
+	})
+	if n := p.box.offered(); n > day {
+		t.Errorf("got %d recipients with a third server, want at most %d within the day", n, day)
+	}
 }
 
 // A breaker stops a B server for good: a restart tries no recipient, and what is left goes on when a person has removed
@@ -426,4 +449,66 @@ func TestSiteStopsWhenTooMuchBounces(t *testing.T) {
 	if n := len(p.box.all()); n < len(rows)-tried || n > len(rows)-2*after+2 {
 		t.Errorf("%d have a message, want all %d who were not refused: %s", n, len(rows)-tried, p.status(t))
 	}
+}
+
+// A B server whose allowlist or promotion is another one than the A server's, or whose counts of attempts are gone,
+// makes no attempt and says so; so does one that runs when the A server gets another allowlist.
+func TestSiteAdmitsServersWithTheSameFiles(t *testing.T) {
+	p := mailsPeople(t, "per_day = 100, per_second = 100", "", "a@partner.org", "b@partner.org")
+	bus, depot := freePort(t), freePort(t)
+	p.text = strings.Replace(p.text, "[outside]", fmt.Sprintf("keys = \"keys\"\n\n"+
+		"[bus]\nurl = \"nats://%s\"\n\n[depot]\n"+
+		"listen = %q\n\n[outside]", bus, depot), 1) +
+		fmt.Sprintf("\n[[station]]\nrole = \"broker\"\nlisten = %q\n", bus)
+	p.write(t, "site.toml", p.text)
+	allow := read(t, p.in("allow.toml"))
+	p.write(t, "older.toml", strings.Replace(allow, "per_day = 100", "per_day = 1000", 1))
+	law := scenarios.Default()
+	law.Governor.Start++
+	p.promote(t, "older.jsonl", law)
+	if code, out, errout := invoke(t, "serve", "keys", p.file); code != 0 {
+		t.Fatal(code, out, errout)
+	}
+	if code, out, errout := invoke(t, "serve", "submit", p.file, "--list", p.list, "--count", "2"); code != 0 {
+		t.Fatal(code, out, errout)
+	}
+	refused := func(of *process, want string) {
+		t.Helper()
+		of.until(t, "its end", of.ended)
+		if code := of.ends(t); code != exitRefused || !strings.Contains(of.text(), want) || len(p.box.all()) > 0 {
+			t.Errorf("exit code %d, want %d, and %s: %s", code, exitRefused, want, of.text())
+		}
+	}
+	begin(t, "serve", p.file, "--role", "broker")
+	a := begin(t, "serve", p.file, "--role", "a")
+	for _, v := range []struct{ old, new, want string }{
+		{"allow.toml", "older.toml", "outside.allow: got"},
+		{"\"p.jsonl", "\"older.jsonl", "scenario, with what is promoted: got"},
+	} {
+		file := p.write(t, "other.toml", strings.Replace(p.text, v.old, v.new, 1))
+		refused(begin(t, "serve", file, "--role", "b1"), v.want)
+	}
+	stop := p.write(t, "state/b1/stopped", "not yet\n")
+	b := begin(t, "serve", p.file, "--role", "b1")
+	b.until(t, "an admitted server", func() bool {
+		return strings.Contains(b.text(), "not yet") && strings.Contains(read(t, p.in("state/a/admitted")), `"b1"`)
+	})
+	refused(twin(t, p), "got another folder than that with the counts of b1")
+	a.Process.Kill()
+	a.ends(t)
+	p.write(t, "allow.toml", strings.Replace(allow, "per_day = 100", "per_day = 80", 1))
+	a = begin(t, "serve", p.file, "--role", "a")
+	refused(b, "outside.allow: got")
+	b = begin(t, "serve", p.file, "--role", "b1")
+	if err := os.Remove(stop); err != nil {
+		t.Fatal(err)
+	}
+	b.until(t, "a message", func() bool { return len(p.box.all()) > 0 })
+}
+
+// twin begins the first B server a second time, with another folder.
+func twin(t *testing.T, p *peopleSite) *process {
+	t.Helper()
+	file := p.write(t, "other.toml", strings.Replace(p.text, "number = 1\n", "number = 1\nfolder = \"twin\"\n", 1))
+	return begin(t, "serve", file, "--role", "b1")
 }

@@ -122,7 +122,7 @@ func (r *Remote) request(ctx context.Context, method, path string, body io.Reade
 	}
 	defer a.Body.Close()
 	text, _ := io.ReadAll(io.LimitReader(a.Body, 500))
-	err = fmt.Errorf("the depot answers %s: %.200q", a.Status, strings.TrimSpace(string(text)))
+	err = fmt.Errorf("the depot answers %s: %.400q", a.Status, strings.TrimSpace(string(text)))
 	switch {
 	case a.StatusCode == http.StatusUnauthorized, a.StatusCode == http.StatusForbidden:
 		return nil, final{fmt.Errorf("%w: %w", ErrRefused, err)}

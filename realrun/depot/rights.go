@@ -51,8 +51,13 @@ var Rights = []Right{
 	{"GET", "/changes", "have the buffered changes of lists", []Role{Storing}},
 	{"GET", "/taken", "ask which of its changes are taken", []Role{Returns, Requests}},
 	{"POST", "/changes", "change lists", []Role{Returns, Requests}},
+	{"POST", claims, "be admitted", []Role{Delivering}},
 	{"GET", "/audit", "have the audit", []Role{Operator}},
 }
+
+// claims is the path of claims. They get nothing that a depot keeps and come again and again, so those that may be
+// made are not in the audit.
+const claims = "/claims"
 
 // Client is who may use a depot.
 type Client struct {

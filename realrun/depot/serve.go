@@ -45,6 +45,9 @@ type Server struct {
 	Outcomes func(context.Context, engine.Job) (all []byte, closed bool, err error)
 	// Recorded takes that a storage server has all outcomes of a mailing; nil: there is none.
 	Recorded func(context.Context, engine.Job) error
+	// Admit decides whether a client may do what it claims that it may, and returns what it grants. The error wraps
+	// ErrRefused if not; nil: no claims are taken.
+	Admit func(client string, claim json.RawMessage) (grant any, err error)
 
 	depot   *Depot
 	clients []Client
@@ -70,7 +73,8 @@ func (d *Depot) Serve(clients []Client, now func() time.Time) (*Server, error) {
 		"GET /mailings/{job}/outcomes": s.outcomes, "GET /lists/{list}": s.list, "GET /suppression": s.suppression,
 		"GET /parts/{digest}": s.part, "GET /changes": s.buffered, "GET /taken": s.taken, "POST /changes": s.take,
 		"GET /audit": s.audit, "GET /running": s.running, "POST /mailings/{job}/recorded": s.recorded,
-		"GET /digests": s.digests}
+		"GET /digests":   s.digests,
+		"POST " + claims: s.admit}
 	for _, r := range Rights {
 		s.mux.Handle(r.Method+" "+r.Path, s.guarded(r, answers[r.Method+" "+r.Path]))
 	}
@@ -106,9 +110,11 @@ func (s *Server) guarded(right Right, answer http.HandlerFunc) http.Handler {
 		default:
 			a.From = first(r.Header.Get("Range"))
 		}
-		if err := s.enter(a); err != nil {
-			http.Error(w, "the audit cannot be written", http.StatusInternalServerError)
-			return
+		if right.Path != claims || a.Code != http.StatusOK {
+			if err := s.enter(a); err != nil {
+				http.Error(w, "the audit cannot be written", http.StatusInternalServerError)
+				return
+			}
 		}
 		if a.Code != http.StatusOK {
 			http.Error(w, words, a.Code)

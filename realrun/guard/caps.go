@@ -68,6 +68,13 @@ func waitUntil(ctx context.Context, at time.Time) error {
 	}
 }
 
+// Limit replaces the caps. Permits that are counted stay counted.
+func (c *Caps) Limit(caps dial.Caps) {
+	c.turn <- struct{}{}
+	c.caps = caps
+	<-c.turn
+}
+
 // Take waits for the next permit, and returns an error if there is none: ctx has ended, the permits of 24 hours are
 // used up (dial.ErrRefused), or the file cannot be kept.
 func (c *Caps) Take(ctx context.Context) error {
@@ -76,6 +83,10 @@ func (c *Caps) Take(ctx context.Context) error {
 		defer func() { <-c.turn }()
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if c.caps.PerDay < 1 || c.caps.PerSecond < 1 {
+		return fmt.Errorf("%w: caps: got no part of them for 24 hours, since the number of servers has changed",
+			dial.ErrRefused)
 	}
 	gap := time.Second / time.Duration(c.caps.PerSecond)
 	for {

@@ -3,6 +3,7 @@ package live
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -51,20 +52,20 @@ func (o *Outside) validate(q *Run) error {
 	return nil
 }
 
-// ReadAllowlist returns the allowlist in a file, which a flag or key names; nil if no file is given.
-func ReadAllowlist(named, file string) (*dial.Allowlist, error) {
+// ReadAllowlist returns the allowlist in a file, which a flag or key names, and the file's SHA-256; nil if no file is
+// given.
+func ReadAllowlist(named, file string) (a *dial.Allowlist, digest string, err error) {
 	if file == "" {
-		return nil, nil
+		return nil, "", nil
 	}
 	text, err := input.Read(file, input.Allowlist)
 	if err != nil {
-		return nil, task.Unreadable(named, err)
+		return nil, "", task.Unreadable(named, err)
 	}
-	a, err := dial.Load(file, text)
-	if err != nil {
-		return nil, task.Error{Kind: task.Invalid, Err: err}
+	if a, err = dial.Load(file, text); err != nil {
+		return nil, "", task.Error{Kind: task.Invalid, Err: err}
 	}
-	return a, nil
+	return a, fmt.Sprintf("%x", sha256.Sum256(text)), nil
 }
 
 // Confirm returns an error unless the operator has given the number of recipients, n, or types it now.

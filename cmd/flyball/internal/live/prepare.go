@@ -80,7 +80,7 @@ func (q *Run) load() (*prepared, error) {
 // mailing.
 func (q *Run) prepare(r *prepared, own kept.Mailing, st *kept.State) (err error) {
 	r.secret = own.Secret
-	if r.allow, err = ReadAllowlist("--allow", q.Outside.Allow); err != nil {
+	if r.allow, _, err = ReadAllowlist("--allow", q.Outside.Allow); err != nil {
 		return err
 	}
 	if err := q.reachable(r.allow); err != nil {

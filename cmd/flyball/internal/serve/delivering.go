@@ -30,8 +30,10 @@ type delivering struct {
 	whole   chan struct{}       // closed when stops has all that the store has
 	letters letters
 	kept    *depot.Kept
-	broken  chan error   // why the server must end
-	brake   *guard.Brake // nil: the site mails no people
+	broken  chan error    // why the server must end
+	brake   *guard.Brake  // nil: the site mails no people
+	share   *guard.Caps   // of the caps
+	granted chan struct{} // closed when the A server has admitted this one
 	work    sync.WaitGroup
 
 	lock     sync.Mutex
@@ -45,7 +47,7 @@ func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 	address, _ := m.of.Address()
 	s := &delivering{member: m, number: address.Server, list: mail.ReadList(nil), fetches: map[engine.Job]bool{},
 		stops: storage.NewSuppressed(), whole: make(chan struct{}), said: map[engine.Job]string{},
-		broken: make(chan error, 1)}
+		granted: make(chan struct{}), broken: make(chan error, 1)}
 	m.server = s
 	if s.kept, err = m.keep(); err != nil {
 		return err
@@ -91,7 +93,7 @@ func (s *delivering) breaks(err error) {
 // run runs the server until ctx ends, or its disk or the bus fails. It returns when every attempt has ended whose final
 // dot was sent.
 func (s *delivering) run(ctx context.Context) error {
-	err := together(ctx, s.watchBus, s.untilBroken, s.follow, s.deliver, s.letGo, s.prune)
+	err := together(ctx, s.watchBus, s.untilBroken, s.follow, s.claims, s.deliver, s.letGo, s.prune)
 	s.lock.Lock()
 	s.fetching = nil // no fetch begins any more
 	s.lock.Unlock()
@@ -117,6 +119,12 @@ func (s *delivering) deliver(ctx context.Context) error {
 	if s.store != nil {
 		select {
 		case <-s.whole:
+		case <-ctx.Done():
+		}
+	}
+	if s.brake != nil {
+		select {
+		case <-s.granted:
 		case <-ctx.Done():
 		}
 	}

@@ -2,8 +2,11 @@ package serve
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"path/filepath"
 	"time"
@@ -12,9 +15,12 @@ import (
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
+	"flyball/internal/input"
 	"flyball/internal/mail"
 	"flyball/internal/rng"
 	"flyball/realrun"
+	"flyball/realrun/depot"
+	"flyball/realrun/dial"
 	"flyball/realrun/guard"
 	"flyball/realrun/names"
 	"flyball/realrun/path"
@@ -45,6 +51,9 @@ func (n named) Resolve(ctx context.Context, a *mail.Attempt) names.Route {
 	return n.Route(ctx, n.domain(a.Rcpt), a.Rcpt, a.Try)
 }
 
+// capsFolder is the folder of a B server with its counts of attempts.
+const capsFolder = "caps"
+
 // bound returns t so that it goes where the allowlist says, no more often than the server's share of the caps, and
 // until a breaker stops it.
 func (s *delivering) bound(t *realrun.SMTP) (realrun.Transport, error) {
@@ -63,21 +72,22 @@ func (s *delivering) bound(t *realrun.SMTP) (realrun.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	counts := filepath.Join(s.of.Folder, "caps") // a folder of its own: the station has the lock of the other one
+	counts := filepath.Join(s.of.Folder, capsFolder) // a folder of its own: the station has the lock of the other one
 	if err := durable.Files(counts).Make(); err != nil {
 		return nil, task.Error{Kind: task.Environment, Err: err}
 	}
-	share, err := guard.Open(filepath.Join(counts, "used"), guard.Share(of.Allowlist.Caps, int(s.number), of.Servers()))
+	part := guard.Share(of.Allowlist.Caps, int(s.number), of.Servers())
+	s.share, err = guard.Open(filepath.Join(counts, "used"), part)
 	if err != nil {
 		return nil, live.RefusedOr(task.Environment, err)
 	}
-	s.closes(share.Close)
+	s.closes(s.share.Close)
 	count, err := live.CountComplaints("outside.complaints", of.Outside.Complaints)
 	if err != nil {
 		return nil, err
 	}
 	breaker := guard.NewBreaker(of.Allowlist.Breakers, task.TraceNames(of.Scenario).Destinations, count)
-	s.brake = guard.NewBrake(sites.StopFile(s.of), []*guard.Caps{share, all}, breaker, rest(of), func(why error) {
+	s.brake = guard.NewBrake(sites.StopFile(s.of), []*guard.Caps{s.share, all}, breaker, rest(of), func(why error) {
 		if why != nil {
 			s.log.Error("makes no attempts", "why", why)
 		} else {
@@ -90,6 +100,72 @@ func (s *delivering) bound(t *realrun.SMTP) (realrun.Transport, error) {
 				s.breaks(err)
 			}
 		}}, nil
+}
+
+// openRegister opens the register of the B servers that make attempts, on the A server of a site that mails people.
+func (s *sending) openRegister() (err error) {
+	of := s.in.site
+	if of.Allowlist == nil {
+		return nil
+	}
+	s.register, err = guard.OpenRegister(filepath.Join(s.of.Folder, "admitted"), of.Servers(), of.Same(), time.Now)
+	if err != nil {
+		return live.RefusedOr(task.Environment, err)
+	}
+	return nil
+}
+
+// admit answers the claim of a B server.
+func (s *sending) admit(server string, text json.RawMessage) (any, error) {
+	var c guard.Claim
+	if err := json.Unmarshal(text, &c); err != nil {
+		return nil, err
+	}
+	g, err := s.register.Admit(server, c)
+	if errors.Is(err, dial.ErrRefused) {
+		s.log.Error("a server is not admitted", "server", server, "why", err)
+		return nil, fmt.Errorf("%w: %w", depot.ErrRefused, err)
+	}
+	return g, err
+}
+
+// claims has the A server admit this B server before it makes attempts, and again and again while it makes them, until
+// ctx ends. It returns an error if the A server does not.
+func (s *delivering) claims(ctx context.Context) error {
+	if s.brake == nil {
+		return nil
+	}
+	of := s.in.site
+	id, err := s.countsName()
+	if err != nil {
+		return task.Fail(task.Environment, "%s: %w", s.name, err)
+	}
+	first, same, a := true, of.Same(), s.depot
+	return s.repeat(ctx, look, "the A server does not admit this one", func(ctx context.Context) error {
+		var g guard.Grant
+		if err := a.Claim(ctx, guard.Claim{Counts: id, Now: time.Now(), Same: same}, &g); err != nil {
+			return err
+		}
+		s.share.Limit(g.Least(of.Allowlist.Caps, int(s.number)))
+		if first {
+			first = false
+			close(s.granted)
+		}
+		sleep(ctx, time.Duration(of.Sending.Lease))
+		return nil
+	})
+}
+
+// countsName returns the random text that lies beside the counts of attempts, so that the A server sees that they are
+// others.
+func (s *delivering) countsName() (string, error) {
+	name := filepath.Join(s.of.Folder, capsFolder, "name")
+	text, err := input.Read(name, input.Manifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		text = []byte(rand.Text())
+		err = durable.Create(name, text)
+	}
+	return string(text), err
 }
 
 // rest returns how long an attempt may wait for a permit: with the attempt itself, less than the time after which the A

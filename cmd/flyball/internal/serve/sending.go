@@ -22,6 +22,7 @@ import (
 	"flyball/internal/vt"
 	"flyball/realrun/depot"
 	"flyball/realrun/dial"
+	"flyball/realrun/guard"
 	"flyball/realrun/station"
 	"flyball/site"
 )
@@ -37,6 +38,8 @@ type sending struct {
 
 	lock     sync.Mutex
 	recorded map[engine.Job]bool // by the storage server
+
+	register *guard.Register // of who makes attempts; nil: the site mails no people
 }
 
 // openSending opens the A server.
@@ -57,6 +60,9 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 	}
 	m.closes(s.files.Close)
 	if s.web, err = m.listen("depot.listen", p.site.DepotAddress()); err != nil {
+		return err
+	}
+	if err := s.openRegister(); err != nil {
 		return err
 	}
 	m.local(engine.Operator, func(e engine.Message) {
@@ -94,6 +100,9 @@ func (s *sending) serve(ctx context.Context) error {
 			defer s.lock.Unlock()
 			s.recorded[job] = true
 			return nil
+		}
+		if s.register != nil {
+			d.Admit = s.admit
 		}
 	})
 }

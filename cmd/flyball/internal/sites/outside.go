@@ -18,6 +18,7 @@ import (
 	"flyball/realrun/message"
 	"flyball/realrun/promotion"
 	"flyball/realrun/wire"
+	"flyball/scenarios"
 	"flyball/site"
 )
 
@@ -25,6 +26,7 @@ import (
 type people struct {
 	Allowlist *dial.Allowlist // nil: reserved domains on loopback alone
 
+	digest   string // of the allowlist's file
 	promoted *promote.InForce
 	words    string // about the parameters
 }
@@ -38,7 +40,7 @@ type Secrets struct {
 // readOutside reads what lets the site mail people, and gives the scenario the promoted parameters.
 func (s *Site) readOutside() (err error) {
 	of := s.Outside
-	if s.Allowlist, err = live.ReadAllowlist("outside.allow", of.Allow); err != nil || s.Allowlist == nil {
+	if s.Allowlist, s.digest, err = live.ReadAllowlist("outside.allow", of.Allow); err != nil || s.Allowlist == nil {
 		return err
 	}
 	if of.Promotion == "" {
@@ -71,6 +73,12 @@ func (s *Site) Lapsed(now time.Time) error {
 	}
 	return task.Fail(task.Refused, "outside.promotion: got promotion %d, which ended at %s, want one in force",
 		s.promoted.Last().Number, s.promoted.Last().Expires.Format(time.RFC3339))
+}
+
+// Same returns what all computers of a site that mails people must have the same of, by its name.
+func (s *Site) Same() map[string]string {
+	return map[string]string{"outside.allow": s.digest, "scenario, with what is promoted": scenarios.ID(s.Scenario),
+		"receiver": s.receivers(), "stations of role b": fmt.Sprint(s.Servers())}
 }
 
 // checkOutside adds what would not be safe, or cannot be, about receivers and names.
