@@ -139,6 +139,20 @@ func (s *Server) Outcomes(id engine.Job) (all []mail.Status, closed bool) {
 	return slices.Clone(j.status), j.point == engine.P699
 }
 
+// Tally returns the number of mailings that are not closed, and how many of their recipients have each status.
+func (s *Server) Tally() (open int, count [mail.Statuses]uint64) {
+	for _, j := range s.jobs {
+		if j.point == engine.P699 {
+			continue
+		}
+		open++
+		for _, v := range j.status {
+			count[v]++
+		}
+	}
+	return open, count
+}
+
 // end returns the place behind the last recipient of the mailing.
 func (j *job) end() mail.Recipient { return j.First + j.Recipients }
 

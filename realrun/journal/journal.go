@@ -114,6 +114,13 @@ func (j *Journal) Records() uint64 {
 	return j.last
 }
 
+// Size returns the bytes of the file that has the last record, and how many records are written and not durable yet.
+func (j *Journal) Size() (bytes int64, undurable uint64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.size, j.last - j.durable
+}
+
 // Err returns the error after which nothing is written any more; nil if there was none.
 func (j *Journal) Err() error {
 	j.mu.Lock()

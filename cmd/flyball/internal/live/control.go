@@ -1,13 +1,11 @@
 package live
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/netip"
-	"time"
 
+	"flyball/cmd/flyball/internal/metrics"
 	"flyball/cmd/flyball/internal/status"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
@@ -81,19 +79,17 @@ func (c *controlled) status() (v *status.Status, err error) {
 	return v, err
 }
 
-// metrics answers with the status in the text format of Prometheus.
-func (c *controlled) metrics(w http.ResponseWriter, _ *http.Request) {
+// metrics adds the status to a text for Prometheus.
+func (c *controlled) metrics(_ context.Context, t *metrics.Text) error {
 	s, err := c.status()
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
+	if err == nil {
+		s.Metrics(t)
 	}
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-	s.Metrics(w)
+	return err
 }
 
-// serve answers requests until end is called: at the socket in a folder, and for metrics at an address.
-func (c *controlled) serve(dir, metrics string) (end func(), err error) {
+// serve answers requests until end is called: at the socket in a folder, and for the numbers of metrics at an address.
+func (c *controlled) serve(dir, numbers string) (end func(), err error) {
 	var ends []func()
 	end = func() {
 		for _, f := range ends {
@@ -107,33 +103,13 @@ func (c *controlled) serve(dir, metrics string) (end func(), err error) {
 		}
 		ends = append(ends, s.Close)
 	}
-	if metrics != "" {
-		l, err := net.Listen("tcp", metrics)
+	if numbers != "" {
+		_, stop, err := metrics.Serve(numbers, c.metrics)
 		if err != nil {
 			end()
-			return nil, task.Fail(task.Environment, "--metrics: %w", err)
+			return nil, err
 		}
-		mux := http.NewServeMux()
-		mux.HandleFunc("GET /metrics", c.metrics)
-		server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
-		go server.Serve(l)
-		ends = append(ends, func() { server.Close() })
+		ends = append(ends, stop)
 	}
 	return end, nil
-}
-
-// checkMetrics returns an error unless an address for metrics is on loopback.
-func checkMetrics(at string) error {
-	if at == "" {
-		return nil
-	}
-	a, err := netip.ParseAddrPort(at)
-	switch {
-	case err != nil:
-		return task.Fail(task.Usage, "--metrics: got %q, want IP:PORT on loopback, such as 127.0.0.1:9100", at)
-	case !a.Addr().Unmap().IsLoopback():
-		return task.Fail(task.Refused, "--metrics: got %s, want an address on loopback: the numbers are not for others",
-			at)
-	}
-	return nil
 }

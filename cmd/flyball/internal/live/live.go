@@ -18,6 +18,7 @@ import (
 
 	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/letters"
+	"flyball/cmd/flyball/internal/metrics"
 	"flyball/cmd/flyball/internal/promote"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/mail"
@@ -80,7 +81,7 @@ func (q *Run) Validate() error {
 	if q.Scale != 0 && !(q.Scale >= 0.001 && q.Scale <= 10000) {
 		wrong = append(wrong, BadScale(q.Scale))
 	}
-	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q), q.Security.validate(q), checkMetrics(q.Metrics),
+	wrong = append(wrong, q.Keep.Validate(), q.Outside.validate(q), q.Security.validate(q), metrics.Check(q.Metrics),
 		q.Canary.validate(q))
 	if q.Receiver != "" && q.Resolver != "" {
 		wrong = append(wrong, task.Fail(task.Usage, "--resolver: got --receiver too, want one of them"))

@@ -9,6 +9,7 @@ import (
 
 	"flyball/cmd/flyball/internal/console"
 	"flyball/cmd/flyball/internal/demo"
+	"flyball/cmd/flyball/internal/metrics"
 	"flyball/cmd/flyball/internal/serve"
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
@@ -19,7 +20,7 @@ func (a app) serveCommand() *cobra.Command {
 	var roles []string
 	var check, shows bool
 	d := demo.Default()
-	var seed string
+	var seed, numbers string
 	c := &cobra.Command{
 		Use:   "serve SITE | serve --demo",
 		Short: "Run the servers of a whole system, in one process or many",
@@ -80,6 +81,9 @@ safety, 130 and 143 a demo stopped by a signal.`,
 			if err != nil {
 				return err
 			}
+			if s.Metrics = numbers; metrics.Check(numbers) != nil {
+				return metrics.Check(numbers)
+			}
 			if check {
 				_, err := s.Secrets() // which must be readable here
 				return errors.Join(s.Text(a.Out, a.Colored()), err, s.CheckIdentity())
@@ -101,6 +105,7 @@ safety, 130 and 143 a demo stopped by a signal.`,
 	}
 	f := c.Flags()
 	f.StringArrayVar(&roles, "role", nil, "name of a station that runs here, such as b2 (repeatable); not given: all")
+	f.StringVar(&numbers, "metrics", "", "serve numbers for Prometheus at /metrics of this loopback IP:PORT")
 	f.BoolVar(&check, "check", false, "print what would run, and change nothing")
 	f.BoolVar(&shows, "demo", false, "show a whole system on loopback, without a file")
 	f.IntVar(&d.Recipients, "recipients", d.Recipients, "with --demo: number of recipients")

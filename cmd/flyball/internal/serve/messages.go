@@ -53,6 +53,9 @@ func (m *member) join(ctx context.Context, receive func(engine.Message)) error {
 	}
 	m.closes(func() error { conn.Close(); return nil })
 	m.conn = conn
+	if s.Metrics != "" {
+		receive = m.hears(receive)
+	}
 	c := carrier.New(conn, carrier.Config{Site: s.Name, Peers: s.HasRole,
 		Alarm: func(text string) { m.log.Warn("message", "what", text) }})
 	m.next = c

@@ -16,6 +16,7 @@ import (
 
 	"flyball/bus"
 	"flyball/cmd/flyball/internal/kept"
+	"flyball/cmd/flyball/internal/metrics"
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
@@ -54,6 +55,8 @@ type member struct {
 	before  []journal.Entry
 	disk    cuttable
 	conn    *bus.Conn
+	heard   hearing
+	events  events
 	next    station.Carrier // to other stations
 	depot   depot.Remote    // of the A server, for a station that may use it
 	store   *depot.Remote   // the storage server, for a station that may use it; nil: the site has none
@@ -264,6 +267,16 @@ func (p *Process) Run(ctx context.Context) error {
 		p.start(m)
 	}
 	p.lock.Unlock()
+	if p.site.Metrics != "" {
+		at, end, err := metrics.Serve(p.site.Metrics, p.Count)
+		if err != nil {
+			cancel(err)
+			p.wait.Wait()
+			return err
+		}
+		defer end()
+		p.log.Info("shows its numbers", "metrics", "http://"+at+"/metrics")
+	}
 	<-ctx.Done()
 	p.wait.Wait()
 	if err := context.Cause(ctx); err != context.Canceled {

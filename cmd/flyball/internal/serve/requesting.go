@@ -39,7 +39,13 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	s.desk = requests.NewDesk(s.role, s.station)
 	cfg := requests.Default()
 	cfg.Name, cfg.Domain = p.site.Name, m.of.Domain
-	cfg.Tell = func(e requests.Event) { m.log.Info("a request", "request", e) }
+	m.events.are("flyball_requests_total", "What became of requests, since the station began.", "event",
+		string(requests.Left), string(requests.Returned), string(requests.Asked), string(requests.Unsent),
+		string(requests.Dropped))
+	cfg.Tell = func(e requests.Event) {
+		m.events.count(string(e.Kind))
+		m.log.Info("a request", "request", e)
+	}
 	if s.server, err = requests.New(cfg); err != nil {
 		return task.Fail(task.Invalid, "%s: %w", m.name, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine/inbox"
+	"flyball/internal/returned"
 	"flyball/realrun/depot"
 	"flyball/realrun/inbound"
 )
@@ -26,7 +27,14 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 	m.server = s
 	cfg := inbound.Default(m.of.Folder)
 	cfg.Domain, cfg.Carrier, cfg.Hard = m.of.Domain, m, cmp.Or(m.of.Hard, cfg.Hard)
+	m.events.are("flyball_returned_mail_total", "Returned messages by effect, since the station began.", "effect")
+	for _, v := range returned.Effects {
+		m.events.n[string(v)] = 0
+	}
 	cfg.Tell = func(e inbound.Event) {
+		if e.Kind == inbound.Took {
+			m.events.count(e.Effect)
+		}
 		m.log.Info("returned mail", "what", e.Kind, "job", e.Job, "recipient", e.Rcpt, "effect", e.Effect,
 			"reason", e.Reason)
 	}

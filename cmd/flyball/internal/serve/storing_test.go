@@ -76,8 +76,8 @@ name = "news"
 recipients = 1
 `
 
-// returned is a message that says that a mailbox does not exist.
-const returned = "From: MAILER-DAEMON@all.example\r\nSubject: Undelivered mail\r\nMIME-Version: 1.0\r\n" +
+// undelivered is a message that says that a mailbox does not exist.
+const undelivered = "From: MAILER-DAEMON@all.example\r\nSubject: Undelivered mail\r\nMIME-Version: 1.0\r\n" +
 	"Content-Type: multipart/report; report-type=delivery-status; boundary=\"b\"\r\n\r\n" +
 	"--b\r\nContent-Type: text/plain\r\n\r\nNo such user.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n" +
 	"Reporting-MTA: dns; all.example\r\n\r\nFinal-Recipient: rfc822; %s\r\n" +
@@ -121,6 +121,7 @@ func TestStorageServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Metrics = "127.0.0.1:0"
 	p := play(t, s)
 	key := mail.Key{1}
 	mails := func(job int, secret mail.Key) {
@@ -154,7 +155,7 @@ func TestStorageServer(t *testing.T) {
 	}
 	client := smtp.NewClient(conn)
 	defer client.Close()
-	if err := client.SendMail("", []string{receiver.got[who(1)].from}, strings.NewReader(fmt.Sprintf(returned,
+	if err := client.SendMail("", []string{receiver.got[who(1)].from}, strings.NewReader(fmt.Sprintf(undelivered,
 		who(1)))); err != nil {
 		t.Fatal(err)
 	}
@@ -178,6 +179,7 @@ func TestStorageServer(t *testing.T) {
 			jobs[0].Outcomes["delivered"] == people-1 && jobs[1].Outcomes["delivered"] == people-3 &&
 			jobs[1].Outcomes["suppressed"] == 3
 	})
+	showsFigures(t, p.Process, people)
 	// parts returns the numbers of lists and letters in folders of A, B and storage server.
 	parts := func() (n [3]int) {
 		for i, folder := range []string{"a/depot", "b1/kept", "storage/kept"} {

@@ -31,6 +31,7 @@ type Site struct {
 	File     string
 	Scenario *scenarios.Scenario
 	Here     []site.Station // which run in this process
+	Metrics  string         // IP:PORT on loopback at which this process shows its numbers; empty: it does not
 
 	Leads realrun.Resolver // of a demonstration: leads to its receivers; nil: to the site's
 	people

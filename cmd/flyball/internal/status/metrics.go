@@ -1,38 +1,48 @@
 package status
 
 import (
-	"fmt"
-	"io"
+	"flyball/cmd/flyball/internal/metrics"
+	"flyball/internal/mail"
 )
 
-// Metrics writes the status in the text format of Prometheus.
-func (s *Status) Metrics(w io.Writer) {
-	one := func(name, kind, help string) { fmt.Fprintf(w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind) }
-	one("flyball_recipients", "gauge", "Recipients by status.")
-	for _, v := range []struct {
-		status string
-		n      uint64
-	}{{"pending", s.Pending}, {"delivered", s.Delivered}, {"failed", s.Failed}, {"suppressed", s.Suppressed},
-		{"held", s.Held}, {"not_allowed", s.NotAllowed}} {
-		fmt.Fprintf(w, "flyball_recipients{status=%q} %d\n", v.status, v.n)
+// Names and meanings of numbers that a live run and a delivering server of a site have.
+const (
+	AttemptsTotal  = "flyball_attempts_total"
+	AttemptsHelp   = "Attempts that ended."
+	AmbiguousTotal = "flyball_ambiguous_attempts_total"
+	AmbiguousHelp  = "Attempts without a reply to the final dot, of a mailing that is kept."
+	DeferredTotal  = "flyball_deferred_total"
+	DeferredHelp   = "Attempts after which a recipient was to be resent."
+	Available      = "flyball_available_processes"
+	AvailableHelp  = "C, rounded down."
+	Allocated      = "flyball_allocated_processes"
+	AllocatedHelp  = "Processes with a subset."
+	Recipients     = "flyball_recipients"
+	RecipientsHelp = "Recipients by status."
+)
+
+// Labels are the statuses of recipients as labels of numbers.
+var Labels = [mail.Statuses]string{mail.Pending: "pending", mail.Done: "delivered", mail.Failed: "failed",
+	mail.Suppressed: "suppressed", mail.Held: "held", mail.Unreached: "not_allowed"}
+
+// Metrics adds the status to a text for Prometheus.
+func (s *Status) Metrics(t *metrics.Text) {
+	for status, n := range [mail.Statuses]uint64{mail.Pending: s.Pending, mail.Done: s.Delivered, mail.Failed: s.Failed,
+		mail.Suppressed: s.Suppressed, mail.Held: s.Held, mail.Unreached: s.NotAllowed} {
+		t.Gauge(Recipients, RecipientsHelp, float64(n), "status", Labels[status])
 	}
-	one("flyball_attempts_total", "counter", "Attempts that ended.")
-	fmt.Fprintf(w, "flyball_attempts_total %d\n", s.Attempts)
-	one("flyball_ambiguous_attempts_total", "counter",
-		"Attempts without a reply to the final dot, of a mailing that is kept.")
-	fmt.Fprintf(w, "flyball_ambiguous_attempts_total %d\n", s.Ambiguous)
-	one("flyball_deferred_total", "counter", "Attempts after which a recipient was to be resent.")
+	t.Counter(AttemptsTotal, AttemptsHelp, s.Attempts)
+	t.Counter(AmbiguousTotal, AmbiguousHelp, uint64(s.Ambiguous))
 	for _, d := range s.Destinations {
-		fmt.Fprintf(w, "flyball_deferred_total{destination=%q} %d\n", d.Name, d.Deferred)
+		t.Counter(DeferredTotal, DeferredHelp, d.Deferred, "destination", d.Name)
 	}
-	one("flyball_available_processes", "gauge", "C, rounded down.")
 	for _, v := range s.Servers {
-		fmt.Fprintf(w, "flyball_available_processes{server=%q} %d\n", v.Name, v.Available)
+		t.Gauge(Available, AvailableHelp, float64(v.Available), "server", v.Name)
+		t.Gauge(Allocated, AllocatedHelp, float64(v.Allocated), "server", v.Name)
 	}
-	one("flyball_allocated_processes", "gauge", "Processes with a subset.")
-	for _, v := range s.Servers {
-		fmt.Fprintf(w, "flyball_allocated_processes{server=%q} %d\n", v.Name, v.Allocated)
+	paused := 0.0
+	if s.State == "paused" {
+		paused = 1
 	}
-	one("flyball_paused", "gauge", "Whether all final dots are stopped.")
-	fmt.Fprintf(w, "flyball_paused %d\n", map[bool]int{true: 1}[s.State == "paused"])
+	t.Gauge("flyball_paused", "Whether all final dots are stopped.", paused)
 }
