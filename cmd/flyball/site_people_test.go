@@ -294,6 +294,7 @@ func TestSiteMailsPeopleWithEverythingGiven(t *testing.T) {
 		{"dkim.pem", "none.pem", exitUsage, "smtp.dkim: open"},
 		{"selector = \"s1\"\n", "", exitInvalid, "smtp.selector: got \"\" and the key"},
 		{"https://news", "http://news", exitInvalid, "want an address such as https://news.example/u"},
+		{"", "", 0, "Missing: a promotion for scenario people: the one in force was shown on quickstart"},
 		{"", "", 0, "b1: EHLO mx1.sender.com; 50 attempts a day, 50 a second"},
 	} {
 		file := p.write(t, "other.toml", strings.Replace(p.text, v.old, v.new, 1))

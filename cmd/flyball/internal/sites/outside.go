@@ -185,6 +185,7 @@ func (s *Site) plan() ([]string, error) {
 			lines = append(lines, fmt.Sprintf("  %s makes no attempts: %v", v.Name(), why))
 		}
 	}
+	shown := s.promoted.Last().Shown.Scenario
 	b := s.Allowlist.Breakers
 	lines = append(lines, fmt.Sprintf("Each B server stops at shares above %g bounces, %g refusals, %g deferrals and "+
 		"%g complaints", b.Bounces, b.Refusals, b.Deferrals, b.Complaints))
@@ -192,6 +193,8 @@ func (s *Site) plan() ([]string, error) {
 		lacks bool
 		words string
 	}{
+		{shown != s.Scenario.Name, fmt.Sprintf("a promotion for scenario %s: the one in force was shown on %s",
+			s.Scenario.Name, shown)},
 		{s.SMTP.DKIM == "", "smtp.dkim: messages are not signed, and large receivers want that of bulk mail"},
 		{len(s.Of(site.C)) == 0, "no station c: returned mail goes to a server of yours at " + s.ReturnDomain()},
 		{s.leave() == "", "no station d with a url: letters need a List-Unsubscribe of their own"},
