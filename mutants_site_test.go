@@ -46,7 +46,7 @@ var siteMutants = []mutant{
 	{"a killed server still writes", "cmd/flyball/internal/serve/process.go",
 		"	if f.disk.cut.Load() {\n		return 0, errCut\n	}\n", ""},
 	{"all mailings have the return paths of the first", "cmd/flyball/internal/serve/letters.go",
-		"m.keys.Secret.VERP(own, t, domain)", "(*l.all.Load())[0].keys.Secret.VERP(own, t, domain)"},
+		"m, own := l.of(r)\n	return m.keys.Secret", "_, own := l.of(r)\n	return (*l.all.Load())[0].keys.Secret"},
 	{"a subset with places of another mailing is taken", "cmd/flyball/internal/serve/delivering.go",
 		"case !of.covers(t.Part):", "case false:"},
 	{"a server that restarts knows no mailing until the sending server answers",
