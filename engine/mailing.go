@@ -26,6 +26,7 @@ func (Summary) body()   {}
 func (Changes) body()   {}
 func (Got) body()       {}
 func (Returned) body()  {}
+func (Returns) body()   {}
 func (Request) body()   {}
 func (Join) body()      {}
 func (Letter) body()    {}
@@ -162,6 +163,13 @@ type Returned struct {
 	Token uint64 // of one message to one recipient; a returned mail that comes again has the same
 	Rcpt  mail.Recipient
 	Hard  bool // the mailbox does not exist
+}
+
+// Returns are returned mails that another server has taken, for the one that counts those of all servers. They are
+// numbered from First on by the server that took them. Got answers.
+type Returns struct {
+	First   uint64
+	Entries string // see PackReturns
 }
 
 // Request is a message of a recipient who wants to be deleted from the list ([0047]).

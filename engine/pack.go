@@ -122,6 +122,28 @@ func UnpackChanges(s string) (all []Change) {
 	return all
 }
 
+// PackReturns packs returned mails, in 13 bytes each.
+func PackReturns(all []Returned) string {
+	b := make([]byte, 0, 13*len(all))
+	for _, r := range all {
+		hard := byte(0)
+		if r.Hard {
+			hard = 1
+		}
+		b = binary.BigEndian.AppendUint64(b, r.Token)
+		b = append(binary.BigEndian.AppendUint32(b, uint32(r.Rcpt)), hard)
+	}
+	return string(b)
+}
+
+// UnpackReturns is the inverse of PackReturns.
+func UnpackReturns(s string) (all []Returned) {
+	for ; s != ""; s = s[13:] {
+		all = append(all, Returned{uint64(word(s))<<32 | uint64(word(s[4:])), mail.Recipient(word(s[8:])), s[12] != 0})
+	}
+	return all
+}
+
 func word(s string) uint32 {
 	return uint32(s[0])<<24 | uint32(s[1])<<16 | uint32(s[2])<<8 | uint32(s[3])
 }

@@ -129,6 +129,12 @@ func bodyWords(v any) string {
 			kind = "hard"
 		}
 		return fmt.Sprintf("%s return %d of r%d", kind, v.Token, v.Rcpt)
+	case Returns:
+		var all []string
+		for _, r := range UnpackReturns(v.Entries) {
+			all = append(all, bodyWords(r))
+		}
+		return fmt.Sprintf("returns from %d on: %s", v.First, strings.Join(all, ", "))
 	case Request:
 		return requestWords(v.Rcpt, false, "asks")
 	case Join:

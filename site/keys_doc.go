@@ -127,8 +127,8 @@ func (Station) KeyDoc(key string) (doc, source string) {
 			"site, storage keeps lists and who gets no mail, governor governs all servers of a scenario " +
 			"with one governor, broker carries messages between processes", ""
 	case "number":
-		return "of role \"b\": which [[server]] of the scenario it is, from 1 on; of \"response\" and \"hybrid\", " +
-			"if there are several: which one it is", ""
+		return "of role \"b\": which [[server]] of the scenario it is, from 1 on; of \"c\", \"d\", \"response\" and " +
+			"\"hybrid\", if there are several: which one it is", ""
 	case "folder":
 		return "folder of its journal, which one process at a time may use", ""
 	case "listen":
@@ -149,8 +149,9 @@ func (Station) KeyDoc(key string) (doc, source string) {
 		return "of role \"storage\": its database, sqlite:FILE, which is made if it is not there, or " +
 			"postgres://USER@HOST:PORT/DATABASE; a file is seen from the folder of the site file", ""
 	case "hard":
-		return "of role \"c\": number of returned mails that say that an address is dead after which the " +
-			"recipient gets nothing any more; 0: 2", ""
+		return "of role \"c\", of several the one with the lowest number, which counts: number of returned " +
+			"mails that say that an address is dead after which the recipient gets nothing any more; 0: " +
+			"2", ""
 	}
 	return "", ""
 }

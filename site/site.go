@@ -5,6 +5,7 @@
 package site
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -120,8 +121,8 @@ type Station struct {
 	// follows links, hybrid stands before c, d and response at a customer's site, storage keeps lists and who gets no
 	// mail, governor governs all servers of a scenario with one governor, broker carries messages between processes
 	Role string `toml:"role" required:"true" oneof:"a b c d response hybrid storage governor broker"`
-	// of role "b": which [[server]] of the scenario it is, from 1 on; of "response" and "hybrid", if there are several:
-	// which one it is
+	// of role "b": which [[server]] of the scenario it is, from 1 on; of "c", "d", "response" and "hybrid", if there are
+	// several: which one it is
 	Number int `toml:"number" range:"1..10000"`
 	// folder of its journal, which one process at a time may use
 	Folder string `toml:"folder"`
@@ -139,8 +140,8 @@ type Station struct {
 	// of role "storage": its database, sqlite:FILE, which is made if it is not there, or
 	// postgres://USER@HOST:PORT/DATABASE; a file is seen from the folder of the site file
 	Store string `toml:"store"`
-	// of role "c": number of returned mails that say that an address is dead after which the recipient gets nothing
-	// any more; 0: 2
+	// of role "c", of several the one with the lowest number, which counts: number of returned mails that say that an
+	// address is dead after which the recipient gets nothing any more; 0: 2
 	Hard int `toml:"hard" range:"1..1000"`
 }
 
@@ -167,7 +168,7 @@ func (s Station) Name() string {
 }
 
 // numbered are the roles of which a site may have several stations.
-var numbered = []string{B, Response, Hybrid}
+var numbered = []string{B, C, D, Response, Hybrid}
 
 // Keeps reports whether the station keeps something, and so has a folder.
 func (s Station) Keeps() bool { return s.Role != Hybrid && s.Role != Broker }
@@ -180,13 +181,26 @@ func (s Station) Address() (engine.Address, bool) {
 	case B:
 		return engine.Address{Role: engine.Remote, Server: mail.Server(s.Number - 1)}, true
 	case C:
-		return engine.Address{Role: engine.Bounces}, true
+		return engine.Address{Role: engine.Bounces, Server: s.server()}, true
 	case D:
-		return engine.Address{Role: engine.Requests}, true
+		return engine.Address{Role: engine.Requests, Server: s.server()}, true
 	case Governor:
 		return engine.Address{Role: engine.Governing}, true
 	}
 	return engine.Address{}, false
+}
+
+// server returns the number of the station in messages; without a number of its own it is the first of its role.
+func (s Station) server() mail.Server { return mail.Server(max(s.Number, 1) - 1) }
+
+// Counting returns the station that counts returned mail, of several that take it the one with the lowest number; false
+// if there is none.
+func (c *Config) Counting() (first Station, is bool) {
+	all := c.Of(C)
+	if len(all) == 0 {
+		return first, false
+	}
+	return slices.MinFunc(all, func(a, b Station) int { return cmp.Compare(a.Number, b.Number) }), true
 }
 
 // Clients returns the stations that have something from the depot, or from the storage server.
@@ -366,6 +380,7 @@ func (c *Config) together(l *conf.List) {
 	for _, role := range []string{A, "b1"} {
 		l.Check(len(c.Stations) == 0 || names[role], "station", "got no station %s, want one", role)
 	}
+	c.banks(l)
 	c.behind(l)
 	for n := 2; n < most && n < 1000; n++ {
 		l.Check(names[fmt.Sprint(B, n)], "station", "got no station b%d below b%d, want the numbers without a gap", n,
@@ -373,9 +388,34 @@ func (c *Config) together(l *conf.List) {
 	}
 }
 
+// banks checks that several stations that take returned mail, or requests, are one to whoever sends it.
+func (c *Config) banks(l *conf.List) {
+	first, _ := c.Counting()
+	taken, domains := map[engine.Address]bool{}, map[string]string{}
+	for i, s := range c.Stations {
+		if s.Role != C && s.Role != D {
+			continue
+		}
+		at := conf.Index("station", i)
+		a, _ := s.Address()
+		l.Check(!taken[a] || s.Number == 0, at+".number", "got %d, want another: a station %s has it, given or not",
+			s.Number, s.Role)
+		taken[a] = true
+		domain, other := domains[s.Role]
+		l.Check(!other || s.Domain == domain, at+".domain", "got %q, want %q as of the other station %s", s.Domain,
+			domain, s.Role)
+		if s.Role == C || s.Domain != "" {
+			domains[s.Role] = s.Domain
+		}
+		l.Check(s.Hard == 0 || s.Role != C || s.Number == first.Number, at+".hard", "got %d, want it of station %s, "+
+			"which counts what all take", s.Hard, first.Name())
+	}
+}
+
 // behind checks that hybrids stand before something.
 func (c *Config) behind(l *conf.List) {
 	returns, d := c.Of(C), c.Of(D)
+	byMailD := slices.ContainsFunc(d, func(s Station) bool { return s.Mail != "" })
 	byMail := false // a hybrid hands over mail
 	for i, s := range c.Stations {
 		if s.Role != Hybrid {
@@ -384,7 +424,7 @@ func (c *Config) behind(l *conf.List) {
 		at := conf.Index("station", i)
 		l.Check(len(c.Of(Response))+len(d) > 0, at+".listen", "got a hybrid and no station response or d, want one "+
 			"that it stands before")
-		l.Check(s.Mail == "" || len(returns) > 0 || len(d) > 0 && d[0].Mail != "", at+".mail", "got a value and no "+
+		l.Check(s.Mail == "" || len(returns) > 0 || byMailD, at+".mail", "got a value and no "+
 			"station that takes mail, want a station c, or d with mail")
 		byMail = byMail || s.Mail != ""
 	}

@@ -20,13 +20,14 @@ import (
 // placesOf are the points at which a station of a role can be killed.
 var placesOf = map[string][]string{
 	"a": {"written", "durable", "sent"}, "b1": {"written", "durable", "passed", "dot", "replied"},
-	"b2": {"written", "durable", "passed", "dot", "replied"}, "c": {"kept", "written", "durable"},
-	"d": {"written", "durable", "sent"}, "response": {"answered", "written", "durable"}, "hybrid": {"handed", "asked"},
+	"b2": {"written", "durable", "passed", "dot", "replied"}, "c": {"kept", "written", "durable", "counted"},
+	"c2": {"kept", "written", "durable"}, "d": {"written", "durable", "sent"}, "d2": {"written", "durable", "sent"},
+	"response": {"answered", "written", "durable"}, "hybrid": {"handed", "asked"},
 	"storage": {"recorded", "named", "taken"}, "governor": {"written", "durable", "sent"}, "broker": nil,
 }
 
 // Each station of a site is a process of its own that ends by SIGKILL, at random times and at named points: one of each
-// role, and two B servers. By the receivers' ledger no recipient is missed, and who has a message twice is recorded as
+// role, and two of B, C and D. By the receivers' ledger no recipient is missed, and who has a message twice is recorded as
 // ambiguous. A request to leave and returned mail that a hybrid has confirmed are not lost, nor is a click, unless the
 // response server is killed just after it. Who is suppressed in the store gets nothing from a server that begins then,
 // and C goes on. The long form kills each station 200 times, which takes half an hour.

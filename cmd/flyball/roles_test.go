@@ -22,7 +22,7 @@ import (
 	"flyball/storage"
 )
 
-// whole watches a site with a station of each role: what returns and who leaves or follows a link comes to a hybrid,
+// whole watches a site with a station of each role, and two of b, c and d: what returns and who leaves or follows a link comes to a hybrid,
 // the list is one of the storage server, and one governor has both B servers.
 type whole struct {
 	*fleet
@@ -47,6 +47,17 @@ type click struct {
 }
 
 const everyRole = `
+[[station]]
+role = "c"
+number = 2
+listen = %q
+domain = "returns.example"
+
+[[station]]
+role = "d"
+number = 2
+listen = %q
+
 [[station]]
 role = "governor"
 
@@ -96,14 +107,15 @@ func newWhole(t *testing.T, recipients int, takes, patience time.Duration) *whol
 	web, post := freePort(t), freePort(t)
 	file, err := os.OpenFile(w.file, os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = fmt.Fprintf(file, everyRole, freePort(t), freePort(t), web, post)
+		_, err = fmt.Fprintf(file, everyRole, freePort(t), freePort(t), freePort(t), freePort(t), web,
+			post)
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.ledger.returns, w.ledger.leave, w.ledger.came = post, web, w.came
-	w.stations = append(w.stations, "governor", "response", "storage", "hybrid")
+	w.stations = append(w.stations, "c2", "d2", "governor", "response", "storage", "hybrid")
 	w.responses = filepath.Join(dir, "state", "response")
 	w.imports(filepath.Join(dir, "people.csv"))
 	w.submit = []string{"serve", "submit", w.file, "--list", "store:people", "--letter", filepath.Join(dir,

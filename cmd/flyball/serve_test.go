@@ -502,13 +502,20 @@ func (l *ledgerOf) toD(message string) func() error {
 	}
 }
 
-// freePort returns an address on loopback at which nothing listens.
+// freePort returns an address on loopback at which nothing listens, another one each time.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Close()
+		if _, given := freePorts.LoadOrStore(l.Addr().String(), true); !given {
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
+
+// freePorts are the addresses that freePort has returned.
+var freePorts sync.Map

@@ -31,6 +31,7 @@ var lists = map[string]struct {
 	"Start.Bars":        {4, checkNothing},
 	"Progress.Outcomes": {5, checkOutcomes},
 	"Changes.Entries":   {4, checkNothing},
+	"Returns.Entries":   {13, checkReturns},
 	"Reserve.Resends":   {14, checkResends},
 }
 
@@ -113,6 +114,15 @@ func checkOutcomes(s string) error {
 	for _, f := range engine.UnpackOutcomes(s) {
 		if f.Status == mail.Pending || f.Status >= mail.Statuses || f.Rcpt >= mostPlaces {
 			return fmt.Errorf("got outcome %d of recipient %d", f.Status, f.Rcpt)
+		}
+	}
+	return nil
+}
+
+func checkReturns(s string) error {
+	for i, r := range engine.UnpackReturns(s) {
+		if r.Rcpt >= mostPlaces || s[13*i+12] > 1 {
+			return fmt.Errorf("got a returned mail of recipient %d that is of kind %d", r.Rcpt, s[13*i+12])
 		}
 	}
 	return nil

@@ -29,6 +29,7 @@ var bodies = [...]engine.Body{
 	11: engine.Drop{}, 12: engine.Restart{}, 13: engine.Progress{}, 14: engine.Tally{}, 15: engine.Summary{},
 	16: engine.Changes{}, 17: engine.Got{}, 18: engine.Returned{}, 19: engine.Request{}, 20: engine.Join{},
 	21: engine.Letter{}, 22: engine.Confirm{}, 23: engine.Confirmed{}, 24: engine.Pull{},
+	25: engine.Returns{},
 }
 
 // numberOf returns the number of a type of bodies.

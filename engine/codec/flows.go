@@ -38,6 +38,8 @@ var Flows = []Flow{
 	{engine.Operator, engine.Stop{}, engine.Remote},
 
 	{engine.Recipients, engine.Returned{}, engine.Bounces},
+	{engine.Bounces, engine.Returns{}, engine.Bounces},
+	{engine.Bounces, engine.Got{}, engine.Bounces},
 	{engine.Recipients, engine.Request{}, engine.Requests},
 	{engine.Recipients, engine.Join{}, engine.Requests},
 	{engine.Recipients, engine.Letter{}, engine.Requests},

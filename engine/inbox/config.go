@@ -12,6 +12,9 @@ import (
 type Config struct {
 	Address engine.Address // of the role: Bounces or Requests
 	Sender  engine.Address // the sending server
+	// Counter is the server that counts returned mail, of several that take it: the others hand theirs over. The zero
+	// value is this one.
+	Counter engine.Address
 
 	// Returned mails after which a person is deleted; each deletion begins the counts anew.
 	Hard int // whose mailbox does not exist
@@ -55,6 +58,9 @@ func (c *Config) Validate() (errs []error) {
 	}
 	if c.Push < 0 {
 		errs = append(errs, fmt.Errorf("push: got %v, want at least 0", c.Push))
+	}
+	if c.Counter != (engine.Address{}) && c.Push == 0 {
+		errs = append(errs, fmt.Errorf("push: got 0, want more: returned mail is handed over to %v", c.Counter))
 	}
 	for _, v := range []struct {
 		name  string

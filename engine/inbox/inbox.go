@@ -5,6 +5,10 @@
 //
 //	returned mail: counted -> with enough of them, the person is deleted
 //	request:       wanted -> confirmed, where that is configured -> the person is deleted or added
+//
+// Where several servers take returned mail, one counts, so that two returns of a person count as two wherever they came,
+// and the return of one message that came twice as one. The others keep what they have taken, and hand it over, numbered,
+// until the one that counts has it durably.
 package inbox
 
 import (
@@ -26,6 +30,10 @@ type Server struct {
 	made     []bool          // by number from 1 on: returned mail made the change
 	got      uint64          // number of the last change that the sending server has
 	next     vt.Time
+
+	taken  []engine.Returned // by number from 1 on: what is handed over
+	handed uint64            // number of the last one that the server that counts has
+	hands  vt.Time           // when others are handed over again
 }
 
 // counts are numbers of returned mails.
@@ -56,15 +64,23 @@ type state struct {
 func New(cfg Config) *Server {
 	return &Server{cfg: cfg, returned: map[uint64]bool{}, counts: map[mail.Recipient]counts{},
 		last:     map[mail.Recipient]vt.Time{},
-		requests: map[request]state{}, next: vt.Never}
+		requests: map[request]state{}, next: vt.Never, hands: vt.Never}
 }
 
-// Receive processes Returned, Request, Join, Letter, Confirmed, Got, Pull and Stop.
+// elsewhere reports whether another server counts returned mail.
+func (s *Server) elsewhere() bool {
+	return s.cfg.Counter != engine.Address{} && s.cfg.Counter != s.cfg.Address
+}
+
+// Receive processes Returned, Returns, Request, Join, Letter, Confirmed, Got, Pull and Stop.
 func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 	had, got, pulled := len(s.changes), s.got, false
+	taken, handed := len(s.taken), s.handed
 	switch b := m.Body.(type) {
 	case engine.Returned:
 		s.count(now, b, out)
+	case engine.Returns:
+		s.takeOver(now, m.From, b, out)
 	case engine.Request:
 		s.want(engine.Wanted{Rcpt: b.Rcpt, Token: b.Token}, out)
 	case engine.Join:
@@ -78,24 +94,48 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 			s.record(engine.Agreed{Rcpt: b.Rcpt, Token: b.Token, Changes: s.all(b.Rcpt, r.add)}, out)
 		}
 	case engine.Got:
-		s.acknowledge(m, b.UpTo)
+		if m.From.Role != engine.Bounces {
+			s.acknowledge(m, b.UpTo)
+		} else if b.UpTo <= uint64(len(s.taken)) { // else it is about a folder that this one has taken the place of
+			s.handed = max(s.handed, b.UpTo)
+		}
 	case engine.Pull:
 		s.acknowledge(m, b.UpTo)
 		pulled = true
 	case engine.Stop:
-		s.next = vt.Never
+		s.next, s.hands = vt.Never, vt.Never
 		return
 	default:
-		panic(fmt.Sprintf("inbox: got %v, want Returned, Request, Join, Letter, Confirmed, Got, Pull or Stop", m))
+		panic(fmt.Sprintf("inbox: got %v, want Returned, Returns, Request, Join, Letter, Confirmed, Got, Pull or Stop", m))
 	}
 	if pulled || s.cfg.Push > 0 && (len(s.changes) > had || s.got > got) {
 		s.push(now, out)
 	}
+	if len(s.taken) > taken || s.handed > handed {
+		s.hand(now, out)
+	}
 }
 
-// count counts a returned mail, unless it has come before.
+// takeOver counts what another server has taken, which has counted before if it came before.
+func (s *Server) takeOver(now vt.Time, from engine.Address, b engine.Returns, out *engine.Outbox) {
+	if s.elsewhere() {
+		return // the site files of two servers differ
+	}
+	all := engine.UnpackReturns(b.Entries)
+	for _, r := range all {
+		s.count(now, r, out)
+	}
+	out.Send = append(out.Send, engine.Message{From: s.cfg.Address, To: from,
+		Body: engine.Got{UpTo: b.First + uint64(len(all)) - 1}})
+}
+
+// count counts a returned mail, unless it has come before, or takes it for the server that counts.
 func (s *Server) count(now vt.Time, b engine.Returned, out *engine.Outbox) {
 	if s.returned[b.Token] {
+		return
+	}
+	if s.elsewhere() {
+		s.record(engine.Counted{Token: b.Token, Rcpt: b.Rcpt, Hard: b.Hard}, out)
 		return
 	}
 	if person := s.places(b.Rcpt)[0]; s.cfg.Forget > 0 {
@@ -162,6 +202,10 @@ func (s *Server) apply(f engine.Fact) {
 	case engine.Counted:
 		changes, returned = f.Changes, true
 		s.returned[f.Token] = true
+		if s.elsewhere() {
+			s.taken = append(s.taken, engine.Returned{Token: f.Token, Rcpt: f.Rcpt, Hard: f.Hard})
+			break // but for a change that it made when it was the one that counts
+		}
 		person := s.places(f.Rcpt)[0]
 		if s.counts[person] = s.counts[person].with(f.Hard); changes != "" {
 			delete(s.counts, person)
@@ -218,21 +262,40 @@ func (s *Server) push(now vt.Time, out *engine.Outbox) {
 		First: s.got + 1, Entries: engine.PackChanges(rest[:min(len(rest), s.cfg.Batch)])}})
 }
 
-// Wake pushes again what is not acknowledged.
+// hand hands over what the server that counts does not have.
+func (s *Server) hand(now vt.Time, out *engine.Outbox) {
+	rest := s.taken[s.handed:]
+	if s.hands = vt.Never; len(rest) == 0 {
+		return
+	}
+	s.hands = now.Add(s.cfg.Push)
+	out.Send = append(out.Send, engine.Message{From: s.cfg.Address, To: s.cfg.Counter, Body: engine.Returns{
+		First: s.handed + 1, Entries: engine.PackReturns(rest[:min(len(rest), s.cfg.Batch)])}})
+}
+
+// Wake pushes and hands over again what is not acknowledged.
 func (s *Server) Wake(now vt.Time, _ engine.Load, out *engine.Outbox) {
 	if now >= s.next {
 		s.push(now, out)
 	}
+	if now >= s.hands {
+		s.hand(now, out)
+	}
 }
 
-// NextWake returns the time at which changes are pushed again.
-func (s *Server) NextWake() vt.Time { return s.next }
+// NextWake returns the time at which something is sent again.
+func (s *Server) NextWake() vt.Time { return min(s.next, s.hands) }
 
-// Done reports whether the sending server has all changes.
-func (s *Server) Done() bool { return s.got == uint64(len(s.changes)) }
+// Done reports whether the sending server has all changes, and the server that counts all returned mail.
+func (s *Server) Done() bool {
+	return s.got == uint64(len(s.changes)) && s.handed == uint64(len(s.taken))
+}
+
+// Acknowledged returns the number of changes that the sending server has, and of all.
+func (s *Server) Acknowledged() (has, all uint64) { return s.got, uint64(len(s.changes)) }
 
 // Recover takes the facts of the server before its stop. It pushes all changes again, if it pushes any: the
-// sending server drops those that it has.
+// sending server drops those that it has. What is handed over is handed over again too.
 func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine.Outbox) {
 	for _, f := range facts {
 		s.apply(f)
@@ -247,4 +310,5 @@ func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine
 	if s.cfg.Push > 0 {
 		s.push(now, out)
 	}
+	s.hand(now, out)
 }

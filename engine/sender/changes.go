@@ -2,6 +2,7 @@ package sender
 
 import (
 	"flyball/engine"
+	"flyball/internal/mail"
 	"flyball/internal/vt"
 )
 
@@ -35,14 +36,24 @@ func (s *Server) ask() vt.Time {
 	}
 	if s.now >= s.pull {
 		s.pull = s.now.Add(s.cfg.Pull)
-		for i, last := range s.sources {
-			s.send(engine.Address{Role: engine.Bounces + engine.Kind(i)}, engine.Pull{UpTo: last})
+		for i, all := range s.sources {
+			for n, last := range all {
+				s.send(engine.Address{Role: engine.Bounces + engine.Kind(i), Server: mail.Server(n)},
+					engine.Pull{UpTo: last})
+			}
 		}
 	}
 	return s.pull
 }
 
-func (s *Server) source(from engine.Address) *uint64 { return &s.sources[from.Role-engine.Bounces] }
+// source returns where the number of the last change of a server is.
+func (s *Server) source(from engine.Address) *uint64 {
+	all := &s.sources[from.Role-engine.Bounces]
+	for len(*all) <= int(from.Server) {
+		*all = append(*all, 0)
+	}
+	return &(*all)[from.Server]
+}
 
 // bar applies a change. Delivering servers get those that change anything for them.
 func (s *Server) bar(from engine.Address, number uint64, c engine.Change) {

@@ -29,7 +29,8 @@ type Server struct {
 	used    []used          // by account
 	bars    []engine.Change // of who must get nothing, in the order of their numbers, from 1 on
 	barred  map[mail.Recipient]bool
-	sources [2]uint64 // number of the last change from the servers for returned mail and for requests
+	// sources has the number of the last change from each server for returned mail, and from each for requests.
+	sources [2][]uint64
 
 	delivered uint64  // recipients of finished subsets
 	busy      vt.Span // time of their attempts
@@ -81,7 +82,7 @@ type known struct {
 // New returns a server at time 0 without any facts.
 func New(cfg Config) *Server {
 	s := &Server{cfg: cfg, servers: make([]known, cfg.Servers), used: make([]used, len(cfg.Accounts)),
-		barred: map[mail.Recipient]bool{}}
+		barred: map[mail.Recipient]bool{}, sources: [2][]uint64{{0}, {0}}}
 	for i := range s.servers {
 		s.servers[i].heard = vt.Never
 	}

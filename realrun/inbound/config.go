@@ -35,6 +35,9 @@ type Config struct {
 	// have places in the list of all mailings. nil: each job has a list of its own, and nothing is sent.
 	Carrier station.Carrier
 	Push    time.Duration // after which changes that are not acknowledged are sent again; 0: they wait for engine.Pull
+	// Address is of the role, where several servers take returned mail, and Counter the one of these that counts it
+	// (inbox.Config). The zero values are Address and this server.
+	Address, Counter engine.Address
 	// Same returns all places of the person at a place, as inbox.Config has it; nil: each place is a person of its own.
 	Same func(mail.Recipient) []mail.Recipient
 
@@ -58,7 +61,7 @@ type Job struct {
 
 // Default returns the configuration of a server that keeps its state in a folder.
 func Default(dir string) Config {
-	return Config{Dir: dir, Hard: 2, Forget: 90 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, Push: time.Second,
+	return Config{Dir: dir, Address: Address, Hard: 2, Forget: 90 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, Push: time.Second,
 		MostBytes: 10 << 20, Connections: 100, Timeout: 2 * time.Minute}
 }
 
@@ -77,6 +80,9 @@ func (c *Config) Validate() (errs []error) {
 	}
 	if c.Same != nil && c.Carrier == nil {
 		errs = append(errs, errors.New("same: got persons without a carrier, whose places they would have"))
+	}
+	if c.Counter != (engine.Address{}) && c.Carrier == nil {
+		errs = append(errs, errors.New("counter: got one without a carrier, which takes returned mail there"))
 	}
 	names := map[string]bool{}
 	for _, j := range c.Jobs {
@@ -137,4 +143,7 @@ type Record struct {
 	Asked   bool      `json:"asked"`  // it is a complaint, which is a request to be deleted
 
 	Places []mail.Recipient `json:"places,omitempty"` // that are purged, unless these are Person alone
+
+	// By is the name of the server that took the message and has the rest of the record; empty: this one.
+	By string `json:"by,omitempty"`
 }

@@ -143,6 +143,59 @@ func TestChangesReachTheSendingServer(t *testing.T) {
 	}
 }
 
+// Two servers take returned mail, and the first one counts: a recipient is purged whose two messages came to both of
+// them, and not one whose single message came to both, whichever of them stops and whatever is lost on the way.
+func TestOneServerCountsForOthers(t *testing.T) {
+	over := &unsafe{luck: rand.New(rand.NewPCG(1, 2))}
+	dir := filepath.Join(t.TempDir(), "a")
+	startSender(t, dir, 0, over)
+	other := engine.Address{Role: engine.Bounces, Server: 1}
+	var all [2]*harness
+	begin := func(i int) {
+		all[i].begin()
+		over.to.Join(all[i].cfg.Address, all[i].server.Receive)
+	}
+	for i, a := range []engine.Address{Address, other} {
+		cfg := config(t)
+		cfg.Carrier, cfg.Push, cfg.Address, cfg.Counter = over, 20*time.Millisecond, a, Address
+		cfg.Jobs = []Job{{Name: "news", Key: testKey, First: 1000}}
+		all[i] = &harness{t: t, cfg: cfg}
+		begin(i)
+		t.Cleanup(func() { all[i].end() })
+	}
+	want := map[mail.Recipient]bool{}
+	for r := range 12 {
+		first, second := 0, 1 // tries
+		if r%3 == 0 {
+			second = first // the same message
+		} else {
+			want[1000+mail.Recipient(r)] = true
+		}
+		all[r%2].must(bounce(2*r, unknown), to(r, first))
+		switch r {
+		case 3, 4, 8:
+			all[r%2].end()
+			begin(r % 2)
+		}
+		all[1-r%2].must(bounce(2*r+1, unknown), to(r, second))
+		if r == 6 {
+			all[1].end()
+			begin(1)
+		}
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		got := barred(t, dir)
+		if len(got) == len(want) && !slices.ContainsFunc(got, func(r mail.Recipient) bool { return !want[r] }) {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("got %v, want %v", got, want)
+		}
+	}
+	if n := all[0].server.Standing("news").Dead; n < 12 {
+		t.Errorf("the server that counts has %d dead addresses of the mailing, want those of both", n)
+	}
+}
+
 // drop is a carrier that keeps what it gets.
 type drop struct{ all []engine.Message }
 

@@ -64,7 +64,8 @@ func open(cfg Config) (*store, error) {
 	s := &store{cfg: cfg, log: log, jobs: &jobs{domain: cfg.Domain}, persons: map[string]mail.Recipient{},
 		taken: map[string]bool{}, files: map[string]string{}, alarms: map[string][]string{}, dead: map[string]int{},
 		firsts: map[string]mail.Recipient{}}
-	role := inbox.Default(Address)
+	role := inbox.Default(cfg.Address)
+	role.Counter = cfg.Counter
 	role.Hard, role.Soft, role.Push, role.Same = cfg.Hard, cfg.Soft, 0, cfg.Same
 	role.Forget = vt.Span(cfg.Forget)
 	if cfg.Carrier != nil {
@@ -141,10 +142,12 @@ func (s *store) add(j Job) error {
 
 // apply takes a line over, and returns the role's facts in it.
 func (s *store) apply(r Record) (facts []engine.Fact) {
-	s.taken[r.File+" "+s.who(r.Job, r.Rcpt)] = true
-	s.files[filepath.Base(r.File)] = r.File
-	if r.Job == "" {
-		return nil
+	if r.By == "" {
+		s.taken[r.File+" "+s.who(r.Job, r.Rcpt)] = true
+		s.files[filepath.Base(r.File)] = r.File
+		if r.Job == "" {
+			return nil
+		}
 	}
 	person := mail.Recipient(r.Person)
 	s.persons[s.who(r.Job, r.Rcpt)] = person
@@ -318,8 +321,16 @@ func (s *store) hear(all []engine.Message) {
 	for _, m := range all {
 		has := uint64(0)
 		switch b := m.Body.(type) {
+		case engine.Returns:
+			if err := s.takeOver(m); err != nil {
+				s.fail(err)
+				return
+			}
+			continue
 		case engine.Got:
-			has = b.UpTo
+			if m.From.Role != engine.Bounces {
+				has = b.UpTo
+			}
 		case engine.Pull:
 			has = b.UpTo
 		}
@@ -339,7 +350,7 @@ func (s *store) hear(all []engine.Message) {
 // ask gives the role the message, and takes its facts into the record. A delay is not the end of a message, so it does
 // not count.
 func (s *store) ask(r *Record) {
-	m := engine.Message{To: Address}
+	m := engine.Message{To: s.cfg.Address}
 	switch rcpt := mail.Recipient(r.Person); {
 	case r.Effect == string(returned.Dead) || r.Effect == string(returned.Later) && r.Reason != "delayed":
 		m.Body = engine.Returned{Token: r.Token, Rcpt: rcpt, Hard: r.Effect == string(returned.Dead)}
@@ -349,18 +360,23 @@ func (s *store) ask(r *Record) {
 		return
 	}
 	s.role.Receive(s.now(), m, &s.out)
-	changes := ""
 	for _, f := range s.out.Write {
-		switch f := f.(type) {
-		case engine.Counted:
-			r.Counts, r.Hard, changes = true, f.Hard, f.Changes
-		case engine.Wanted:
-			r.Asked, changes = true, f.Changes
-		case engine.Forgot:
-			r.Forgot = true
-		}
+		s.has(r, f)
 	}
 	s.out.Write = s.out.Write[:0]
+}
+
+// has takes a fact into the record.
+func (s *store) has(r *Record, f engine.Fact) {
+	changes := ""
+	switch f := f.(type) {
+	case engine.Counted:
+		r.Counts, r.Hard, changes = true, f.Hard, f.Changes
+	case engine.Wanted:
+		r.Asked, changes = true, f.Changes
+	case engine.Forgot:
+		r.Forgot = true
+	}
 	all := engine.UnpackChanges(changes)
 	if r.Purged = len(all) > 0; r.Purged && s.cfg.Same != nil {
 		for _, c := range all {

@@ -1,7 +1,10 @@
 package requests
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"time"
 
 	"flyball/engine"
 	"flyball/engine/inbox"
@@ -87,12 +90,16 @@ type Shell interface {
 // Desk takes requests of the recipients of a list. Any goroutine may use it. Its methods return when the request is
 // durable; after an error it may or may not count.
 type Desk struct {
+	// Beside is for how long Return waits until the sending server has it, where other servers have desks for the same
+	// recipients. None of them knows what another one has taken: each request is a change then. 0: it is the only desk.
+	Beside time.Duration
+
 	role  *Role
 	shell Shell
 }
 
 // NewDesk returns the desk of a role that a shell runs.
-func NewDesk(r *Role, s Shell) *Desk { return &Desk{r, s} }
+func NewDesk(r *Role, s Shell) *Desk { return &Desk{role: r, shell: s} }
 
 // do gives the role what f returns for where a recipient stands, and reports whether that changes the list.
 func (d *Desk) do(ctx context.Context, r mail.Recipient, f func(standing) []engine.Body) (changed bool, err error) {
@@ -109,22 +116,53 @@ func (d *Desk) do(ctx context.Context, r mail.Recipient, f func(standing) []engi
 // Leave deletes a recipient, and reports whether that changes anything.
 func (d *Desk) Leave(ctx context.Context, r mail.Recipient) (changed bool, err error) {
 	return d.do(ctx, r, func(s standing) []engine.Body {
-		if s.out {
+		if s.out && d.Beside == 0 {
 			return nil
 		}
 		return []engine.Body{engine.Request{Rcpt: r, Token: s.token(false)}}
 	})
 }
 
-// Return undoes Leave, and reports whether that changes anything.
+// Return undoes Leave, and reports whether that changes anything. Beside others, a return that the sending server does
+// not have in time is taken back, and is an error: the recipient may leave at another desk meanwhile, and a return that
+// comes late would undo that.
 func (d *Desk) Return(ctx context.Context, r mail.Recipient) (changed bool, err error) {
-	return d.do(ctx, r, func(s standing) []engine.Body {
-		if !s.out {
+	changed, err = d.do(ctx, r, func(s standing) []engine.Body {
+		if !s.out && d.Beside == 0 {
 			return nil
 		}
 		return []engine.Body{engine.Join{Rcpt: r, Token: s.token(true)},
 			engine.Confirmed{Rcpt: r, Token: s.token(true)}}
 	})
+	if err != nil || d.Beside == 0 {
+		return changed, err
+	}
+	if err := d.acknowledged(ctx); err != nil {
+		_, back := d.Leave(context.WithoutCancel(ctx), r)
+		return false, errors.Join(err, back)
+	}
+	return true, nil
+}
+
+// acknowledged returns when the sending server has all changes that the desk's role has made so far, or an error after
+// Beside.
+func (d *Desk) acknowledged(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.Beside)
+	defer cancel()
+	for number := uint64(0); ; {
+		var has, all uint64
+		if err := d.shell.Do(ctx, func(vt.Time, *engine.Outbox) { has, all = d.role.Acknowledged() }); err != nil {
+			return err
+		}
+		if number = cmp.Or(number, all); has >= number {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 // Ask takes a request to be added or deleted that is to be confirmed, where the role wants that.

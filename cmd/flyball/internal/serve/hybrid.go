@@ -5,6 +5,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/realrun/hybrid"
@@ -32,8 +33,13 @@ func (p *Process) openHybrid(_ context.Context, m *member) (err error) {
 		}
 		switch {
 		case b.Route.Prefix != "":
-			b.Route.Bank = []netip.AddrPort{at}
-			cfg.Mail = append(cfg.Mail, b.Route)
+			i := slices.IndexFunc(cfg.Mail, func(r hybrid.Route) bool {
+				return r.Domain == b.Route.Domain && r.Prefix == b.Route.Prefix
+			})
+			if i < 0 {
+				i, cfg.Mail = len(cfg.Mail), append(cfg.Mail, b.Route)
+			}
+			cfg.Mail[i].Bank = append(cfg.Mail[i].Bank, at)
 		case b.Role == site.Response:
 			cfg.Response = append(cfg.Response, at)
 		default:

@@ -13,6 +13,7 @@ import (
 	"flyball/realrun/depot"
 	"flyball/realrun/requests"
 	"flyball/realrun/station"
+	"flyball/site"
 )
 
 // requesting is the D server: it takes requests of recipients, on pages and by mail.
@@ -27,6 +28,9 @@ type requesting struct {
 	post    net.Listener // nil: no requests by mail
 }
 
+// beside is for how long a recipient who returns waits for the A server, where several D servers take requests.
+const beside = 5 * time.Second
+
 // openRequesting opens the D server.
 func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	s := &requesting{member: m}
@@ -37,6 +41,9 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 		return err
 	}
 	s.desk = requests.NewDesk(s.role, s.station)
+	if len(p.site.Of(site.D)) > 1 {
+		s.desk.Beside = beside
+	}
 	cfg := requests.Default()
 	cfg.Name, cfg.Domain = p.site.Name, m.of.Domain
 	m.events.are("flyball_requests_total", "What became of requests, since the station began.", "event",

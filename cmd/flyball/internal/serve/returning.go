@@ -26,6 +26,10 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 	s := &returning{member: m}
 	m.server = s
 	cfg := inbound.Default(m.of.Folder)
+	cfg.Address, _ = m.of.Address()
+	if first, _ := p.site.Counting(); first.Name() != m.name {
+		cfg.Counter, _ = first.Address()
+	}
 	cfg.Domain, cfg.Carrier, cfg.Hard = m.of.Domain, m, cmp.Or(m.of.Hard, cfg.Hard)
 	m.events.are("flyball_returned_mail_total", "Returned messages by effect, since the station began.", "effect")
 	for _, v := range returned.Effects {

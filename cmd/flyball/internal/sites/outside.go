@@ -141,8 +141,12 @@ func (s *Site) Hello(v site.Station) string {
 
 // leave returns where recipients leave by one click if a letter says nothing else: at the D server; empty: nowhere.
 func (s *Site) leave() string {
-	d, _ := s.Named(site.D)
-	return d.URL
+	for _, d := range s.Of(site.D) {
+		if d.URL != "" {
+			return d.URL
+		}
+	}
+	return ""
 }
 
 // StopFile returns the file that stops the attempts of a B server while it is there.

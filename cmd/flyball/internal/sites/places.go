@@ -26,7 +26,7 @@ func (s *Site) DepotAddress() string {
 
 // ReturnDomain returns the domain of return paths.
 func (s *Site) ReturnDomain() string {
-	if c, is := s.Named(site.C); is && c.Domain != "" {
+	if c, is := s.Counting(); is && c.Domain != "" {
 		return c.Domain
 	}
 	return s.Sender()
