@@ -121,8 +121,8 @@ type Station struct {
 	// follows links, hybrid stands before c, d and response at a customer's site, storage keeps lists and who gets no
 	// mail, governor governs all servers of a scenario with one governor, broker carries messages between processes
 	Role string `toml:"role" required:"true" oneof:"a b c d response hybrid storage governor broker"`
-	// of role "b": which [[server]] of the scenario it is, from 1 on; of "c", "d", "response" and "hybrid", if there are
-	// several: which one it is
+	// of role "b": which [[server]] of the scenario it is, from 1 on; of "c", "d", "response" and "hybrid", if there
+	// are several: which one it is
 	Number int `toml:"number" range:"1..10000"`
 	// folder of its journal, which one process at a time may use
 	Folder string `toml:"folder"`
@@ -388,7 +388,7 @@ func (c *Config) together(l *conf.List) {
 	}
 }
 
-// banks checks that several stations that take returned mail, or requests, are one to whoever sends it.
+// banks checks that several stations for returned mail, or for requests, look like one from outside.
 func (c *Config) banks(l *conf.List) {
 	first, _ := c.Counting()
 	taken, domains := map[engine.Address]bool{}, map[string]string{}

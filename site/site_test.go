@@ -145,6 +145,10 @@ func TestBadSites(t *testing.T) {
 		}
 	}
 	for _, v := range []struct{ more, want string }{
+		{"role = 'c'\nnumber = 1\nlisten = '127.0.0.1:1'", `station[5].number: got 1, want another: a station c`},
+		{"role = 'c'\nnumber = 2\nlisten = '127.0.0.1:1'\ndomain = 'x.example'", `station[5].domain: got "x.exam`},
+		{"role = 'c'\nnumber = 2\nlisten = '127.0.0.1:1'\nhard = 3", `station[5].hard: got 3, want it of station c`},
+		{"role = 'd'\nnumber = 1\nlisten = '127.0.0.1:1'", `station[5].number: got 1, want another: a station d`},
 		{"role = 'storage'\nlisten = '127.0.0.1:1'", `station[5].store: missing, want one for role "storage"`},
 		{"role = 'response'\nstore = 'sqlite:x'", `station[5].store: got a value, want none`},
 		{"role = 'response'", `station[5].listen: missing, want one for role "response"`},

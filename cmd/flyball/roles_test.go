@@ -22,8 +22,8 @@ import (
 	"flyball/storage"
 )
 
-// whole watches a site with a station of each role, and two of b, c and d: what returns and who leaves or follows a link comes to a hybrid,
-// the list is one of the storage server, and one governor has both B servers.
+// whole watches a site with a station of each role, and two of B, C and D: what returns and who leaves or follows a
+// link comes to a hybrid, the list is one of the storage server, and one governor has both B servers.
 type whole struct {
 	*fleet
 	store     *storage.Store

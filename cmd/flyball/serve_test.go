@@ -43,6 +43,7 @@ type fleet struct {
 	stations   []string
 	running    map[string]*process
 	ledger     *ledgerOf
+	waits      string                         // for what judge waits
 	watch      func(name string, begins bool) // called at each start and each kill; may be nil
 	gone       func(mail.Recipient) bool      // reports whether a recipient is suppressed in the store; may be nil
 }
@@ -221,8 +222,8 @@ func (f *fleet) within(most time.Duration, what string, ok func() bool) {
 			}
 			f.ledger.mu.Lock()
 			defer f.ledger.mu.Unlock()
-			f.t.Fatalf("%s: not after %v; %d of %d have a message; %d have no answer, as the last one: %v", what, most,
-				len(f.ledger.got), f.recipients, f.ledger.asking.Load(), f.ledger.refused)
+			f.t.Fatalf("%s: not after %v; %d of %d have a message; %d have no answer, as the last one: %v%s",
+				what, most, len(f.ledger.got), f.recipients, f.ledger.asking.Load(), f.ledger.refused, f.waits)
 		}
 	}
 }
@@ -260,9 +261,11 @@ func (f *fleet) judge() (ambiguous int) {
 		of, barred = f.accounts()
 		for r := range f.ledger.taken() {
 			if !barred[r] {
+				f.waits = fmt.Sprintf("recipient %d is not barred", r)
 				return false
 			}
 		}
+		f.waits = "the report is not told"
 		return of.Told
 	})
 	_, barred := f.accounts()

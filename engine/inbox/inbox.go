@@ -6,9 +6,9 @@
 //	returned mail: counted -> with enough of them, the person is deleted
 //	request:       wanted -> confirmed, where that is configured -> the person is deleted or added
 //
-// Where several servers take returned mail, one counts, so that two returns of a person count as two wherever they came,
-// and the return of one message that came twice as one. The others keep what they have taken, and hand it over, numbered,
-// until the one that counts has it durably.
+// Where several servers take returned mail, one counts, so that two returns of a person count as two wherever they
+// came, and the return of one message that came twice as one. The others keep what they have taken, and hand it over,
+// numbered, until the one that counts has it durably.
 package inbox
 
 import (
@@ -106,7 +106,8 @@ func (s *Server) Receive(now vt.Time, m engine.Message, out *engine.Outbox) {
 		s.next, s.hands = vt.Never, vt.Never
 		return
 	default:
-		panic(fmt.Sprintf("inbox: got %v, want Returned, Returns, Request, Join, Letter, Confirmed, Got, Pull or Stop", m))
+		panic(fmt.Sprintf("inbox: got %v, want Returned, Returns, Request, Join, Letter, Confirmed, Got, Pull or Stop",
+			m))
 	}
 	if pulled || s.cfg.Push > 0 && (len(s.changes) > had || s.got > got) {
 		s.push(now, out)

@@ -61,8 +61,8 @@ type Job struct {
 
 // Default returns the configuration of a server that keeps its state in a folder.
 func Default(dir string) Config {
-	return Config{Dir: dir, Address: Address, Hard: 2, Forget: 90 * 24 * time.Hour, Keep: 30 * 24 * time.Hour, Push: time.Second,
-		MostBytes: 10 << 20, Connections: 100, Timeout: 2 * time.Minute}
+	return Config{Dir: dir, Address: Address, Hard: 2, Forget: 90 * 24 * time.Hour, Keep: 30 * 24 * time.Hour,
+		Push: time.Second, MostBytes: 10 << 20, Connections: 100, Timeout: 2 * time.Minute}
 }
 
 // Validate returns all problems of the configuration.

@@ -1,13 +1,17 @@
 package requests
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"flyball/engine"
+	"flyball/engine/inbox"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
+	"flyball/internal/vt"
 )
 
 var testKey, otherKey = mail.Key{1}, mail.Key{2}
@@ -159,5 +163,45 @@ func TestFollowDamage(t *testing.T) {
 	}
 	if err := gone.Follow(t.Context()); err == nil || !gone.Has(1) {
 		t.Errorf("got %v, gone %v, want an error and the recipient still gone", err, gone.Has(1))
+	}
+}
+
+// late is a shell whose role hears from the sending server after some time, or never.
+type late struct {
+	*Role
+	asked, hears int
+}
+
+func (l *late) Do(_ context.Context, f func(vt.Time, *engine.Outbox)) error {
+	var out engine.Outbox
+	f(0, &out)
+	if l.asked++; l.asked == l.hears {
+		_, all := l.Acknowledged()
+		l.Receive(0, engine.Message{Body: engine.Got{UpTo: all}}, &out)
+	}
+	return nil
+}
+
+// Beside other desks each request is a change, and a return is one when the sending server has it; else it is taken
+// back, after all.
+func TestDesksBesideEachOther(t *testing.T) {
+	for _, v := range []struct {
+		hears   int // calls until the sending server answers; 0: never
+		changed bool
+		last    bool // the last change is an addition
+	}{{5, true, true}, {0, false, false}} {
+		l := &late{Role: NewRole(inbox.Default(engine.Address{Role: engine.Requests})), hears: v.hears}
+		d := NewDesk(l.Role, l)
+		d.Beside = 200 * time.Millisecond
+		for range 2 {
+			if changed, err := d.Leave(t.Context(), 7); !changed || err != nil {
+				t.Errorf("got %v, %v, want a change", changed, err)
+			}
+		}
+		changed, err := d.Return(t.Context(), 7)
+		all := l.Changes(0)
+		if changed != v.changed || (err == nil) != v.changed || all[len(all)-1].Add != v.last {
+			t.Errorf("got %v, %v and the changes %v, want %v and a return last: %v", changed, err, all, v.changed, v.last)
+		}
 	}
 }

@@ -185,6 +185,6 @@ func returns(at string, key mail.Key, r, try int) error {
 	}
 	defer c.Close()
 	return c.SendMail("", []string{key.VERP(mail.Recipient(r), mail.Try(try), "returns.example")},
-		strings.NewReader(fmt.Sprintf("Message-ID: <%d.%d@big.example>\r\n"+returned, r, try, fmt.Sprintf("r%d@big.example",
-			r))))
+		strings.NewReader(fmt.Sprintf("Message-ID: <%d.%d@big.example>\r\n", r, try)+
+			fmt.Sprintf(returned, fmt.Sprintf("r%d@big.example", r))))
 }
