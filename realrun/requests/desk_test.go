@@ -201,7 +201,8 @@ func TestDesksBesideEachOther(t *testing.T) {
 		changed, err := d.Return(t.Context(), 7)
 		all := l.Changes(0)
 		if changed != v.changed || (err == nil) != v.changed || all[len(all)-1].Add != v.last {
-			t.Errorf("got %v, %v and the changes %v, want %v and a return last: %v", changed, err, all, v.changed, v.last)
+			t.Errorf("got %v, %v and the changes %v, want %v and a return last: %v", changed, err, all, v.changed,
+				v.last)
 		}
 	}
 }

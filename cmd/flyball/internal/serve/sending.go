@@ -193,7 +193,7 @@ func (s *sending) reports(ctx context.Context) error {
 				err = s.report(ctx, m, sum)
 			}
 			written[sum.Job] = err == nil
-			if err == nil && !s.isRecorded(sum.Job) {
+			if err == nil && !m.Ended && !s.isRecorded(sum.Job) { // ended: before a stop
 				continue // the role asks again
 			}
 			if err == nil {

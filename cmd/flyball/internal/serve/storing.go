@@ -49,7 +49,7 @@ type mailed struct {
 	has  []mail.Status // by recipient: outcome that the store has
 
 	ended bool // the store has all outcomes
-	told  bool // the A server has that
+	over  bool // the mailing has ended for the A server too
 }
 
 // openStoring opens the storage server.
@@ -138,11 +138,11 @@ func (s *storing) record(ctx context.Context) error {
 		failed := []error{drop(s.kept, running, func(engine.Job) {})}
 		for _, m := range all {
 			var err error
-			if running.Over(m.keys.Job) && !m.told { // also one that ended when the site had no storage server
+			if running.Over(m.keys.Job) && !m.over { // also one that ended when the site had no storage server
 				s.lock.Lock()
 				m.end()
 				s.lock.Unlock()
-				m.told = true
+				m.over = true
 			}
 			if !m.ended && m.of == nil {
 				err = s.fetch(ctx, m)
@@ -150,9 +150,8 @@ func (s *storing) record(ctx context.Context) error {
 			if err == nil && !m.ended {
 				err = s.recordOne(ctx, m)
 			}
-			if err == nil && m.ended && !m.told && running.Next > 0 {
+			if err == nil && m.ended && !m.over && running.Next > 0 { // again: the A server may forget it by a stop
 				err = s.depot.Recorded(ctx, m.keys.Job)
-				m.told = err == nil
 			}
 			if err != nil && !errors.Is(err, depot.ErrAbsent) { // else it is yet to come
 				failed = append(failed, err)
