@@ -29,8 +29,8 @@ var placesOf = map[string][]string{
 // Each station of a site is a process of its own that ends by SIGKILL, at random times and at named points: one of each
 // role, and two of B, C and D. By the receivers' ledger no recipient is missed, and who has a message twice is recorded
 // as ambiguous. A request to leave and returned mail that a hybrid has confirmed are not lost, nor is a click, unless
-// the response server is killed just after it. Who is suppressed in the store gets nothing from a server that begins then,
-// and C goes on. The long form kills each station 200 times, which takes three quarters of an hour.
+// the response server is killed just after it. Who is suppressed in the store gets nothing from a server that begins
+// then, and C goes on. The long form kills each station 200 times, which takes three quarters of an hour.
 func TestSiteSurvivesKills(t *testing.T) {
 	t.Parallel()
 	f := newWhole(t, longtest.Or(600, 60_000), 50*time.Millisecond, 20*time.Second)

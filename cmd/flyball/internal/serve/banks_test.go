@@ -186,5 +186,5 @@ func returns(at string, key mail.Key, r, try int) error {
 	defer c.Close()
 	return c.SendMail("", []string{key.VERP(mail.Recipient(r), mail.Try(try), "returns.example")},
 		strings.NewReader(fmt.Sprintf("Message-ID: <%d.%d@big.example>\r\n", r, try)+
-			fmt.Sprintf(returned, fmt.Sprintf("r%d@big.example", r))))
+			fmt.Sprintf(undelivered, fmt.Sprintf("r%d@big.example", r))))
 }
