@@ -64,7 +64,7 @@ caps = { per_day = 100, per_second = 100 }
 			"refused for safety: got mail of domain \"partner.org\" for 127.0.0.1:"
 	}
 	given := map[string]string{"--allow": in("allow.toml"), "--promotion": in("p.jsonl"), "--list": in("people.csv"),
-		"--count": "2", "--receiver": at, "--template": in("letter.txt"), "--set": "horizon=2s"}
+		"--count": "2", "--receiver": at, "--template": in("letter.txt"), "--set": "horizon=1m"}
 	for _, v := range []struct {
 		flag, value string // given instead; empty: left out
 		code        int
