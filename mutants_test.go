@@ -10,8 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"text/tabwriter"
@@ -100,15 +103,19 @@ func TestMutants(t *testing.T) {
 		order, ends = shuffled(seed), time.Now().Add(partTakes)
 	}
 	t.Run("planted", func(t *testing.T) {
-		for i, m := range order {
-			t.Run(m.name, func(t *testing.T) {
-				t.Parallel() // to build a test uses less than one core for much of its time
-				if time.Now().Before(ends) {
-					caught[i] = catch(t, m, known[m.name], built, mode == "all", ends.Add(partTakes))
-					t.Logf("%s: %s", m.name, caught[i]) // at once: a run may be stopped
+		var next atomic.Int64
+		var planters sync.WaitGroup
+		for range runtime.GOMAXPROCS(0) { // and no t.Parallel, after which the order would be that of goroutines
+			planters.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(order)) && time.Now().Before(ends); i = next.Add(1) - 1 {
+					t.Run(order[i].name, func(t *testing.T) {
+						caught[i] = catch(t, order[i], known[order[i].name], built, mode == "all", ends.Add(partTakes))
+						t.Logf("%s: %s", order[i].name, caught[i]) // at once: a run may be stopped
+					})
 				}
 			})
 		}
+		planters.Wait()
 	})
 	seen := map[string]string{}
 	for i, m := range order {
