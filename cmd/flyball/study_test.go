@@ -92,7 +92,7 @@ func folderIn(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// The studies of the documentation are valid. Those of the atlas are loaded by the long test only.
+// The studies of the documentation are valid. The long test alone loads those with thousands of scenarios.
 func TestStudiesOfTheDocs(t *testing.T) {
 	t.Parallel()
 	all, err := filepath.Glob("../../docs/studies/*.toml")
@@ -100,13 +100,14 @@ func TestStudiesOfTheDocs(t *testing.T) {
 		t.Fatal(all, err)
 	}
 	for _, name := range all {
-		if strings.HasPrefix(filepath.Base(name), "atlas") && !longtest.Asked() {
-			continue // thousands of scenarios, each of them loaded
+		study := filepath.Base(name)
+		if (strings.HasPrefix(study, "atlas") || strings.HasPrefix(study, "partitions")) && !longtest.Asked() {
+			continue
 		}
 		if code, _, errout := invoke(t, "sweep", "--dry-run", name); code != 0 {
 			t.Errorf("%s: %s", name, errout)
 		}
-		if strings.HasPrefix(filepath.Base(name), "tune-") {
+		if strings.HasPrefix(study, "tune-") {
 			if code, _, errout := invoke(t, "tune", "--dry-run", name); code != 0 {
 				t.Errorf("%s: %s", name, errout)
 			}

@@ -35,6 +35,11 @@ func solve(p *Problem, exact bool) (plan Plan, ok bool) {
 	if !exact {
 		plan.Prices = findPrices(p)
 	}
+	for i, room := range p.Rooms() {
+		if room == 0 { // no site begins there, so plans of equal time are chosen as if the server were not there
+			plan.Prices[i] = mostPrice
+		}
+	}
 	f := newFlow(p, plan.Counts, plan.Prices)
 	if !exact {
 		f.repair()

@@ -122,6 +122,34 @@ func TestOptimalIsTheBest(t *testing.T) {
 		100*sum/float64(met), 100*worst)
 }
 
+// A server without resources changes no plan, also where several plans take the same time: times are drawn of three.
+func TestServerWithoutRoomChangesNoPlan(t *testing.T) {
+	for seed := range uint64(300) {
+		p := random(seed, 5, 3, 1.2, false)
+		for i := range p.Cost {
+			p.Cost[i] = 100 + 10*(p.Cost[i]%3)
+		}
+		more := *p
+		more.Servers = append(slices.Clone(p.Servers), Server{Name: "idle", Processes: 10})
+		more.Cost = nil
+		for d := range p.Sites {
+			more.Cost = append(more.Cost, p.Cost[p.At(d, 0):p.At(d+1, 0)]...)
+			more.Cost = append(more.Cost, 5) // and it would be the fastest
+		}
+		a, okA := Optimal(p)
+		b, okB := Optimal(&more)
+		if !okA || !okB || a.Cost != b.Cost {
+			t.Fatalf("seed %d: %d ms, %v, and with the idle server %d ms, %v", seed, a.Cost, okA, b.Cost, okB)
+		}
+		for d := range p.Sites {
+			x, y := a.Counts[p.At(d, 0):p.At(d+1, 0)], b.Counts[more.At(d, 0):more.At(d+1, 0)]
+			if !slices.Equal(x, y[:3]) || y[3] != 0 {
+				t.Fatalf("seed %d: site %d: %v, and with the idle server %v", seed, d, x, y)
+			}
+		}
+	}
+}
+
 // Whatever is changed in a plan, Verify or the digest differs.
 func TestVerifyFindsEveryChange(t *testing.T) {
 	for seed := range uint64(10) {
