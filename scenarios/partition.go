@@ -178,7 +178,7 @@ func (s *Scenario) heedCaps(p *partition.Problem) {
 	if !slices.ContainsFunc(s.Destinations, capped) {
 		return
 	}
-	earliest := partition.FinishBound(p)
+	earliest, rooms := partition.FinishBound(p), p.Rooms()
 	rate := func(d, i int) float64 { // recipients in a millisecond
 		most := s.Destinations[d].Cap * s.Servers[i].AllAddresses()
 		return min(0.8*float64(most), float64(p.Servers[i].Processes)) / float64(max(p.Cost[p.At(d, i)], 1))
@@ -186,8 +186,10 @@ func (s *Scenario) heedCaps(p *partition.Problem) {
 	for d, v := range s.Destinations {
 		if capped(v) {
 			var all float64
-			for i := range s.Servers {
-				all += rate(d, i)
+			for i, room := range rooms {
+				if room > 0 {
+					all += rate(d, i)
+				}
 			}
 			earliest = max(earliest, float64(p.Sites[d].Recipients)/all)
 		}

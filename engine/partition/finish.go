@@ -6,8 +6,9 @@ import "math"
 // balance and quotas only add to it. Let servers have weights that add up to 1, over all processes. The last
 // server is done no earlier than the weighted mean of all servers, and that is least if every recipient has the
 // server of the least weighted time. So every choice of weights gives a bound; the weights are moved towards the
-// servers that would be done last, and the greatest bound counts.
+// servers that would be done last, and the greatest bound counts. A server without room takes no part.
 func FinishBound(p *Problem) (best float64) {
+	p = p.withRoom()
 	n := len(p.Servers)
 	weights, busy := make([]float64, n), make([]float64, n)
 	for i := range weights {
@@ -40,4 +41,21 @@ func FinishBound(p *Problem) (best float64) {
 		}
 	}
 	return best
+}
+
+// withRoom returns the problem of the servers that have room, without quotas of sites.
+func (p *Problem) withRoom() *Problem {
+	q := &Problem{Sites: p.Sites, Imbalance: p.Imbalance}
+	rooms := p.Rooms()
+	for i, v := range p.Servers {
+		if rooms[i] > 0 {
+			q.Servers = append(q.Servers, v)
+		}
+	}
+	for at, c := range p.Cost {
+		if rooms[at%len(rooms)] > 0 {
+			q.Cost = append(q.Cost, c)
+		}
+	}
+	return q
 }

@@ -138,6 +138,9 @@ func TestServerWithoutRoomChangesNoPlan(t *testing.T) {
 		}
 		a, okA := Optimal(p)
 		b, okB := Optimal(&more)
+		if x, y := FinishBound(p), FinishBound(&more); x != y {
+			t.Fatalf("seed %d: done after %g ms, and with the idle server after %g ms", seed, x, y)
+		}
 		if !okA || !okB || a.Cost != b.Cost {
 			t.Fatalf("seed %d: %d ms, %v, and with the idle server %d ms, %v", seed, a.Cost, okA, b.Cost, okB)
 		}
