@@ -500,7 +500,7 @@ func TestSiteAdmitsServersWithTheSameFiles(t *testing.T) {
 	a.Process.Kill()
 	a.ends(t)
 	p.write(t, "allow.toml", strings.Replace(allow, "per_day = 100", "per_day = 80", 1))
-	a = begin(t, "serve", p.file, "--role", "a")
+	begin(t, "serve", p.file, "--role", "a")
 	refused(b, "outside.allow: got")
 	b = begin(t, "serve", p.file, "--role", "b1")
 	if err := os.Remove(stop); err != nil {
