@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ const (
 type harness struct {
 	t      *testing.T
 	cfg    Config
-	at     time.Time
+	at     atomic.Pointer[time.Time]
 	events []string
 	addr   string
 	server *Server
@@ -47,8 +48,10 @@ type harness struct {
 
 func start(t *testing.T, cfg Config) *harness {
 	t.Helper()
-	h := &harness{t: t, cfg: cfg, at: time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)}
-	h.cfg.Now = func() time.Time { return h.at }
+	h := &harness{t: t, cfg: cfg}
+	began := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	h.at.Store(&began)
+	h.cfg.Now = func() time.Time { return *h.at.Load() }
 	h.cfg.Tell = func(e Event) {
 		h.events = append(h.events, fmt.Sprintf("%s %s/%d %s", e.Kind, e.Job, e.Rcpt, e.Reason))
 	}
@@ -149,7 +152,8 @@ func TestReturnedMail(t *testing.T) {
 	h.begin()
 	h.must(bounce(22, unknown), to(9, 0))
 	h.wants("returned news/9 unknown-user, paused news/9 unknown-user")
-	h.at = h.at.Add(100 * 24 * time.Hour) // forgotten
+	later := h.at.Load().Add(100 * 24 * time.Hour)
+	h.at.Store(&later) // forgotten
 	h.must(bounce(23, unknown), to(9, 1))
 	h.wants("returned news/9 unknown-user")
 	all, err := Records(cfg.Dir)
