@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"flyball/engine"
 )
@@ -64,11 +63,11 @@ func (d *Depot) Running() (r Running) {
 // running answers who asks which mailings have ended. With the parameter ended, a number, it waits a while until
 // another number has.
 func (s *Server) running(w http.ResponseWriter, r *http.Request) {
-	all := s.depot.Running()
-	known := r.URL.Query().Get("ended")
-	for end := time.Now().Add(patience); known == strconv.Itoa(all.Ended) && s.waits(r, end); {
+	var all Running
+	s.until(r, true, func() bool {
 		all = s.depot.Running()
-	}
+		return strconv.Itoa(all.Ended) != r.URL.Query().Get("ended")
+	})
 	answer(w, all)
 }
 
@@ -96,11 +95,12 @@ func (s *Server) digests(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this server has no lists", http.StatusNotFound)
 		return
 	}
-	all, err := s.Store.Digests(r.Context())
-	known := r.URL.Query().Get("than")
-	for end := time.Now().Add(patience); err == nil && known == than(all) && s.waits(r, end); {
+	var all []Digest
+	var err error
+	s.until(r, true, func() bool {
 		all, err = s.Store.Digests(r.Context())
-	}
+		return err != nil || than(all) != r.URL.Query().Get("than")
+	})
 	if err != nil {
 		failed(w, err)
 		return

@@ -73,8 +73,7 @@ func (d *Depot) Serve(clients []Client, now func() time.Time) (*Server, error) {
 		"GET /mailings/{job}/outcomes": s.outcomes, "GET /lists/{list}": s.list, "GET /suppression": s.suppression,
 		"GET /parts/{digest}": s.part, "GET /changes": s.buffered, "GET /taken": s.taken, "POST /changes": s.take,
 		"GET /audit": s.audit, "GET /running": s.running, "POST /mailings/{job}/recorded": s.recorded,
-		"GET /digests":   s.digests,
-		"POST " + claims: s.admit}
+		"GET /digests": s.digests, "POST " + claims: s.admit}
 	for _, r := range Rights {
 		s.mux.Handle(r.Method+" "+r.Path, s.guarded(r, answers[r.Method+" "+r.Path]))
 	}
@@ -193,10 +192,11 @@ func (s *Server) mailing(w http.ResponseWriter, r *http.Request) (Manifest, bool
 		http.Error(w, "want the number of a mailing", http.StatusBadRequest)
 		return Manifest{}, false
 	}
-	m, err := s.depot.Mailing(engine.Job(job))
-	for end := time.Now().Add(patience); err != nil && r.URL.Query().Has("wait") && s.waits(r, end); {
+	var m Manifest
+	s.until(r, waits(r), func() bool {
 		m, err = s.depot.Mailing(engine.Job(job))
-	}
+		return err == nil
+	})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusNotFound)
 	}

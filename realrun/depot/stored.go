@@ -37,20 +37,22 @@ const patience = 20 * time.Second
 // polling is the time between two looks for what a request waits for.
 const polling = 20 * time.Millisecond
 
-// waits waits for the next look, and returns false if the request is to be answered now.
-func (s *Server) waits(r *http.Request, end time.Time) bool {
-	if time.Until(end) < polling {
-		return false
-	}
-	select {
-	case <-r.Context().Done():
-		return false
-	case <-s.ends:
-		return false
-	case <-time.After(polling):
-		return true
+// until calls look until it reports that there is something to answer, or the request has waited for long enough; once
+// only unless it waits.
+func (s *Server) until(r *http.Request, waits bool, look func() bool) {
+	for end := time.Now().Add(patience); !look() && waits && time.Until(end) >= polling; {
+		select {
+		case <-r.Context().Done():
+			return
+		case <-s.ends:
+			return
+		case <-time.After(polling):
+		}
 	}
 }
+
+// waits reports whether a request has the parameter wait.
+func waits(r *http.Request) bool { return r.URL.Query().Has("wait") }
 
 // failed answers with an error.
 func failed(w http.ResponseWriter, err error) {
@@ -91,10 +93,11 @@ func (s *Server) suppression(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want the parameter after, a number", http.StatusBadRequest)
 		return
 	}
-	entries, some, err := s.Store.Suppressed(r.Context(), after)
-	for end := time.Now().Add(patience); err == nil && !some && r.URL.Query().Has("wait") && s.waits(r, end); {
+	var entries any
+	s.until(r, waits(r), func() (some bool) {
 		entries, some, err = s.Store.Suppressed(r.Context(), after)
-	}
+		return some || err != nil
+	})
 	if err != nil {
 		failed(w, err)
 		return

@@ -74,16 +74,6 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 	if s.station, err = m.openStation(s.role, time.Time{}); err != nil {
 		return err
 	}
-	for _, e := range m.before {
-		if f, is := e.Fact.(engine.Reported); is {
-			if of, err := s.files.Mailing(f.Job); err != nil || of.Ended {
-				continue
-			}
-			if err := s.files.End(f.Job); err != nil { // of an earlier version, which ended none
-				return task.Fail(task.Environment, "%s: %w", m.name, err)
-			}
-		}
-	}
 	return m.join(ctx, s.station.Receive)
 }
 
@@ -179,34 +169,40 @@ type Report struct {
 	Ended         time.Time  `json:"ended"`
 }
 
-// reports writes the report of each mailing that ends. When the storage server has its outcomes too, if there is one,
-// the list and the letter of the mailing go, and the role gets the acknowledgement.
+// reports ends each mailing of which the role has a summary, and acknowledges that, until ctx ends. The role asks again
+// about one that cannot end yet.
 func (s *sending) reports(ctx context.Context) error {
-	written := map[engine.Job]bool{}
+	given := map[engine.Job]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case sum := <-s.sums:
-			m, err := s.files.Mailing(sum.Job)
-			if err == nil && !written[sum.Job] {
-				err = s.report(ctx, m, sum)
-			}
-			written[sum.Job] = err == nil
-			if err == nil && !m.Ended && !s.isRecorded(sum.Job) { // ended: before a stop
-				continue // the role asks again
-			}
-			if err == nil {
-				err = s.files.End(sum.Job)
-			}
-			if err != nil {
+			switch ended, err := s.end(ctx, sum, given); {
+			case err != nil:
 				s.log.Error("a report cannot be given", "job", sum.Job, "why", err)
-				continue
+			case ended:
+				points.Reached("reported")
+				s.station.Receive(engine.Message{Body: engine.Got{UpTo: uint64(sum.Job)}})
 			}
-			points.Reached("reported")
-			s.station.Receive(engine.Message{Body: engine.Got{UpTo: uint64(sum.Job)}})
 		}
 	}
+}
+
+// end gives the report of a mailing, unless given has it, and then lets its list and its letter go, once the storage
+// server has its outcomes too, if there is one. It reports whether they have gone.
+func (s *sending) end(ctx context.Context, sum engine.Summary, given map[engine.Job]bool) (bool, error) {
+	m, err := s.files.Mailing(sum.Job)
+	if err == nil && !given[sum.Job] {
+		err = s.report(ctx, m, sum)
+	}
+	if given[sum.Job] = err == nil; err != nil {
+		return false, err
+	}
+	if !m.Ended && !s.isRecorded(sum.Job) { // ended: before a stop
+		return false, nil
+	}
+	return true, s.files.End(sum.Job)
 }
 
 // isRecorded reports whether no storage server needs a mailing any more.
