@@ -101,9 +101,23 @@ func TestPlainEnglish(t *testing.T) {
 	})
 }
 
-// Lines of Go end by column 120, a tab counted as four. A raw string that spans lines is
-// compared whole.
+// Lines of Go and of prose in documents end by column 120, a tab counted as four. A raw string that spans lines is
+// compared whole; rows of tables, commands, pictures and addresses are as long as they must be.
 func TestLinesEndByColumn120(t *testing.T) {
+	fenced := false
+	prose(t, func(place, text string) {
+		if !strings.Contains(place, ".md:") {
+			return
+		}
+		if strings.HasPrefix(text, "```") {
+			fenced = !fenced
+		}
+		must := fenced || strings.HasPrefix(text, "|") || strings.HasPrefix(text, "    ") || strings.HasPrefix(text, "![") ||
+			strings.Contains(text, "http")
+		if n := columns(text); n > 120 && !must {
+			t.Errorf("%s: %d columns", place, n)
+		}
+	})
 	for _, s := range parsed(t, func(string) bool { return true }) {
 		text, err := os.ReadFile(filepath.FromSlash(s.name))
 		if err != nil {

@@ -55,8 +55,8 @@ func (Outside) KeyDoc(key string) (doc, source string) {
 func (SMTP) KeyDoc(key string) (doc, source string) {
 	switch key {
 	case "tls":
-		return "encryption of sessions: none, where the receiver offers it, always, always with a " +
-			"certificate of its name", ""
+		return "encryption of sessions: \"none\", \"opportunistic\" (where the receiver offers it), \"required\", " +
+			"or \"verified\" (with a certificate of its name)", ""
 	case "login":
 		return "file of a user and a password, a line each, that no other user may read", ""
 	case "dkim":

@@ -65,7 +65,8 @@ type Outside struct {
 
 // SMTP is how B servers show themselves to receivers.
 type SMTP struct {
-	// encryption of sessions: none, where the receiver offers it, always, always with a certificate of its name
+	// encryption of sessions: "none", "opportunistic" (where the receiver offers it), "required", or "verified" (with a
+	// certificate of its name)
 	TLS string `toml:"tls" default:"opportunistic" oneof:"none opportunistic required verified"`
 	// file of a user and a password, a line each, that no other user may read
 	Login string `toml:"login"`

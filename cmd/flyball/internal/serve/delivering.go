@@ -156,7 +156,7 @@ func (s *delivering) again(ctx context.Context) error {
 
 // letGo removes lists and letters whose mailings have ended, until ctx ends.
 func (s *delivering) letGo(ctx context.Context) error {
-	return s.lets(ctx, func(all depot.Running) error {
+	return s.hearsEnds(ctx, func(all depot.Running) error {
 		err := drop(s.kept, all, func(job engine.Job) {
 			if m := s.letters.find(job); m != nil {
 				m.held.Release()

@@ -97,9 +97,9 @@ func (m *member) mailing(ctx context.Context, from *depot.Kept, job engine.Job) 
 	return h, of, nil
 }
 
-// lets calls over with which mailings have ended, when that changes, until ctx ends. It may be called again with the
-// same.
-func (m *member) lets(ctx context.Context, over func(depot.Running) error) error {
+// hearsEnds calls over with which mailings have ended, when that changes, until ctx ends. It may do so again with the
+// same ones.
+func (m *member) hearsEnds(ctx context.Context, over func(depot.Running) error) error {
 	known := -1
 	return m.repeat(ctx, look, "the depot does not say which mailings have ended", func(ctx context.Context) error {
 		all, err := m.depot.FetchRunning(ctx, known)

@@ -87,8 +87,8 @@ type events struct {
 	n                 map[string]uint64 // by the value of the label
 }
 
-// are lets the events have a name, a help text and a label, which has the values.
-func (e *events) are(name, help, label string, values ...string) {
+// named gives the events a name, a help text and a label, which has the values.
+func (e *events) named(name, help, label string, values ...string) {
 	e.name, e.help, e.label, e.n = name, help, label, map[string]uint64{}
 	for _, v := range values {
 		e.n[v] = 0

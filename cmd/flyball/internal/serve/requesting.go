@@ -46,7 +46,7 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	}
 	cfg := requests.Default()
 	cfg.Name, cfg.Domain = p.site.Name, m.of.Domain
-	m.events.are("flyball_requests_total", "What became of requests, since the station began.", "event",
+	m.events.named("flyball_requests_total", "What became of requests, since the station began.", "event",
 		string(requests.Left), string(requests.Returned), string(requests.Asked), string(requests.Unsent),
 		string(requests.Dropped))
 	cfg.Tell = func(e requests.Event) {

@@ -31,7 +31,7 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 		cfg.Counter, _ = first.Address()
 	}
 	cfg.Domain, cfg.Carrier, cfg.Hard = m.of.Domain, m, cmp.Or(m.of.Hard, cfg.Hard)
-	m.events.are("flyball_returned_mail_total", "Returned messages by effect, since the station began.", "effect")
+	m.events.named("flyball_returned_mail_total", "Returned messages by effect, since the station began.", "effect")
 	for _, v := range returned.Effects {
 		m.events.n[string(v)] = 0
 	}

@@ -212,7 +212,7 @@ func (m *mailed) end() {
 
 // letGo hears which mailings have ended, until ctx ends: what is kept of these goes.
 func (s *storing) letGo(ctx context.Context) error {
-	return s.lets(ctx, func(all depot.Running) error {
+	return s.hearsEnds(ctx, func(all depot.Running) error {
 		s.lock.Lock()
 		defer s.lock.Unlock()
 		s.running = all
