@@ -85,6 +85,8 @@ var storageMutants = []mutant{
 		"			needed[p.Digest] = false\n		}\n	}\n	return k.remove"},
 	{"what a process has left that was killed stays", "realrun/depot/kept.go", "return k.sweep(nil)",
 		"return nil"},
+	{"a mailing whose end was not acknowledged before a stop stays for ever", "cmd/flyball/internal/serve/sending.go",
+		"!m.Ended && !s.isRecorded(sum.Job)", "!s.isRecorded(sum.Job)"},
 	{"a list goes before the store has the outcomes", "cmd/flyball/internal/serve/sending.go",
 		"return s.recorded[job] || ", "return true || "},
 	{"B servers keep lists of mailings that have ended", "cmd/flyball/internal/serve/delivering.go",

@@ -14,9 +14,11 @@ import (
 
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
+	"flyball/engine"
 	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/realrun/depot"
+	"flyball/site"
 	"flyball/storage"
 )
 
@@ -218,5 +220,41 @@ func TestStorageServer(t *testing.T) {
 	}
 	if had["b1"] != 1 || had["b2"] != 1 {
 		t.Errorf("got %v requests for the list, want one of each B server", had)
+	}
+}
+
+// A mailing stays as it is until the storage server has its outcomes. Then its list goes; if the A server is killed
+// before the role knows that, the mailing ends when the role asks again, though the storage server repeats nothing.
+func TestMailingEndsOnce(t *testing.T) {
+	dir := t.TempDir()
+	of := &sites.Site{Config: &site.Config{}}
+	of.Stations, of.Sending.Reports = []site.Station{{Role: site.Storage}}, filepath.Join(dir, "reports")
+	begin := func() *sending {
+		files, err := depot.Open(filepath.Join(dir, "depot"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { files.Close() })
+		return &sending{member: &member{in: &Process{site: of}, log: quiet()}, files: files,
+			recorded: map[engine.Job]bool{}}
+	}
+	s := begin()
+	keys := depot.Keys{Job: 1, Recipients: 1, Date: time.Now(), Secret: mail.Key{1}}
+	_, err := s.files.Put(depot.Manifest{Keys: keys},
+		&depot.Content{Name: "people.csv", From: strings.NewReader("email\nann@all.example\n")}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[engine.Job]bool{}
+	for _, recorded := range []bool{false, true} {
+		s.recorded[1] = recorded
+		ended, err := s.end(t.Context(), engine.Summary{Job: 1}, given)
+		if m, _ := s.files.Mailing(1); err != nil || ended != recorded || m.Ended != recorded {
+			t.Errorf("recorded %v: got %v, %v, and in the depot %v", recorded, ended, err, m.Ended)
+		}
+	}
+	s.files.Close()
+	if ended, err := begin().end(t.Context(), engine.Summary{Job: 1}, map[engine.Job]bool{}); err != nil || !ended {
+		t.Errorf("after a stop: got %v, %v", ended, err)
 	}
 }
