@@ -178,9 +178,6 @@ func (r *Remote) Pull(ctx context.Context, source string, to Lists) (n int, err 
 
 // ask makes a request with a body in JSON, which may be nil, and reads the answer into one.
 func (r *Remote) ask(ctx context.Context, method, path string, body, to any) error {
-	if r.client == nil {
-		r.client = r.connect()
-	}
 	var text []byte
 	if body != nil {
 		var err error

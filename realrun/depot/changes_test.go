@@ -116,8 +116,8 @@ func TestChanges(t *testing.T) {
 	}
 	lists := &taking{from: map[string][]Change{}}
 	r := serveWith(t, open(t), failing, func(s *Server) { s.Lists, s.Buffer = lists, buffer })
-	push, pull := r, r
-	push.Token, pull.Token = tokenOf("d1"), tokenOf("storage1")
+	push := &Remote{URL: r.URL, Token: tokenOf("d1"), Pause: r.Pause}
+	pull := &Remote{URL: r.URL, Token: tokenOf("storage1"), Pause: r.Pause}
 	if k, err := push.FetchKeys(t.Context(), 1, false); !errors.Is(err, ErrAbsent) {
 		t.Errorf("got %v, %v, want ErrAbsent", k, err)
 	}

@@ -69,13 +69,13 @@ func put(t *testing.T, d *Depot, job engine.Job, list []byte) Manifest {
 }
 
 // serve serves a depot, with a handler around its own, and returns how to reach it.
-func serve(t *testing.T, d *Depot, around func(http.Handler) http.Handler) Remote {
+func serve(t *testing.T, d *Depot, around func(http.Handler) http.Handler) *Remote {
 	t.Helper()
 	return serveWith(t, d, around, func(*Server) {})
 }
 
 // serveWith is serve for a server with more settings.
-func serveWith(t *testing.T, d *Depot, around func(http.Handler) http.Handler, more func(*Server)) Remote {
+func serveWith(t *testing.T, d *Depot, around func(http.Handler) http.Handler, more func(*Server)) *Remote {
 	t.Helper()
 	s, err := d.Serve(clients(), func() time.Time { return at })
 	if err != nil {
@@ -88,10 +88,10 @@ func serveWith(t *testing.T, d *Depot, around func(http.Handler) http.Handler, m
 	}
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
-	return Remote{URL: server.URL, Token: tokenOf("b1"), Pause: time.Nanosecond}
+	return &Remote{URL: server.URL, Token: tokenOf("b1"), Pause: time.Nanosecond}
 }
 
-func keep(t *testing.T, dir string, r Remote, most int64, warn func(error)) *Kept {
+func keep(t *testing.T, dir string, r *Remote, most int64, warn func(error)) *Kept {
 	t.Helper()
 	k, err := Keep(Config{Dir: dir, Remote: r, Most: most, Warn: warn})
 	if err != nil {
@@ -190,7 +190,7 @@ func TestMailing(t *testing.T) {
 	}
 	same(k)
 	k.Close()
-	same(keep(t, at, Remote{URL: "http://127.0.0.1:1", Token: tokenOf("b1")}, 1<<20, nil)) // without the depot
+	same(keep(t, at, &Remote{URL: "http://127.0.0.1:1", Token: tokenOf("b1")}, 1<<20, nil)) // without the depot
 
 	other := sent
 	other.Rows = "another"
@@ -318,6 +318,7 @@ func TestFetchGoesOn(t *testing.T) {
 	if err := k.fetchManifest(t.Context(), 1, nameOf(1)); err != nil { // it names the part, which stays so
 		t.Fatal(err)
 	}
+	sent.Store(0)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for sent.Load() < 300_000 {

@@ -64,7 +64,7 @@ func (d *Depot) Running() (r Running) {
 // another number has.
 func (s *Server) running(w http.ResponseWriter, r *http.Request) {
 	var all Running
-	s.until(r, true, func() bool {
+	s.until(r, true, polling, func() bool {
 		all = s.depot.Running()
 		return strconv.Itoa(all.Ended) != r.URL.Query().Get("ended")
 	})
@@ -97,7 +97,7 @@ func (s *Server) digests(w http.ResponseWriter, r *http.Request) {
 	}
 	var all []Digest
 	var err error
-	s.until(r, true, func() bool {
+	s.until(r, true, seldom, func() bool {
 		all, err = s.Store.Digests(r.Context())
 		return err != nil || than(all) != r.URL.Query().Get("than")
 	})

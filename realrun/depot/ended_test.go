@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -108,6 +109,20 @@ func TestRunning(t *testing.T) {
 	}
 }
 
+// Goroutines of a station ask its depot at once, from the first request on; the race detector reads this test.
+func TestRemoteOfManyGoroutines(t *testing.T) {
+	r := serve(t, open(t), nil)
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() {
+			if _, err := r.FetchRunning(t.Context(), -1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 // A storage server reports that it has recorded a mailing.
 func TestRecorded(t *testing.T) {
 	d := open(t)
@@ -145,7 +160,7 @@ func TestDropAndPrune(t *testing.T) {
 		}
 	}
 	lists := serveWith(t, open(t), nil, func(s *Server) { s.Store = store })
-	cfg := Config{Dir: t.TempDir(), Remote: serve(t, d, nil), Lists: &lists, Most: 1 << 20}
+	cfg := Config{Dir: t.TempDir(), Remote: serve(t, d, nil), Lists: lists, Most: 1 << 20}
 	k, err := Keep(cfg)
 	if err != nil {
 		t.Fatal(err)

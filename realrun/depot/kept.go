@@ -25,7 +25,7 @@ import (
 // Config is where a delivering server has mailings from, and where it keeps them.
 type Config struct {
 	Dir    string
-	Remote Remote
+	Remote *Remote
 	Lists  *Remote // has stored lists, which are in the depot too; nil: the depot alone
 	Most   int64   // bytes of all parts that are kept
 	// Warn is called with the reason when a part is refused and fetched again; it may be nil
@@ -37,7 +37,9 @@ func (c Config) Validate() error {
 	var l conf.List
 	l.Check(c.Dir != "", "dir", "got none, want a folder")
 	l.Check(c.Most > 0, "most", "got %d bytes, want more than 0", c.Most)
-	l.Within("remote", c.Remote.validate())
+	if l.Check(c.Remote != nil, "remote", "got none, want a server"); c.Remote != nil {
+		l.Within("remote", c.Remote.validate())
+	}
 	if c.Lists != nil {
 		l.Within("lists", c.Lists.validate())
 	}
@@ -79,12 +81,6 @@ type flight struct {
 func Keep(cfg Config) (*Kept, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
-	}
-	cfg.Remote.client = cfg.Remote.connect()
-	if cfg.Lists != nil {
-		lists := *cfg.Lists
-		lists.client = lists.connect()
-		cfg.Lists = &lists
 	}
 	k := &Kept{cfg: cfg, files: durable.Files(cfg.Dir), parts: map[Digest]*entry{}, flights: map[string]*flight{}}
 	if err := k.open(); err != nil {
@@ -136,9 +132,9 @@ func (k *Kept) Close() error {
 	for _, c := range ended {
 		<-c
 	}
-	k.cfg.Remote.client.CloseIdleConnections()
+	k.cfg.Remote.connect().CloseIdleConnections()
 	if k.cfg.Lists != nil {
-		k.cfg.Lists.client.CloseIdleConnections()
+		k.cfg.Lists.connect().CloseIdleConnections()
 	}
 	if k.lock != nil {
 		k.lock.Release()

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"flyball/engine"
@@ -21,7 +22,7 @@ import (
 	"flyball/realrun/dial"
 )
 
-// Remote is the server of another process.
+// Remote is the server of another process. It is not copied once it is in use.
 type Remote struct {
 	// URL is https://IP:PORT; http on loopback alone. A name is not resolved, since it may lead anywhere.
 	URL   string
@@ -31,7 +32,8 @@ type Remote struct {
 	// Pause is the time before a request is made again, doubled after each further failure; 0: 0.1 s
 	Pause time.Duration
 
-	client *dial.Client
+	once   sync.Once
+	client *dial.Client // that once has made
 }
 
 func (r *Remote) validate() []error {
@@ -51,11 +53,14 @@ func (r *Remote) validate() []error {
 	return l
 }
 
-// connect returns the client, which connects to the depot alone.
+// connect returns the client, which connects to the depot alone. Any number of goroutines may ask at once.
 func (r *Remote) connect() *dial.Client {
-	u, _ := url.Parse(r.URL)
-	at, _ := netip.ParseAddrPort(u.Host)
-	return dial.Servers("the URL of the depot", at).HTTP(r.TLS)
+	r.once.Do(func() {
+		u, _ := url.Parse(r.URL)
+		at, _ := netip.ParseAddrPort(u.Host)
+		r.client = dial.Servers("the URL of the depot", at).HTTP(r.TLS)
+	})
+	return r.client
 }
 
 // mostFailures is how many requests in a row may fail without a new byte before a fetch does.
@@ -108,7 +113,7 @@ func (r *Remote) request(ctx context.Context, method, path string, body io.Reade
 	if from > 0 {
 		q.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
 	}
-	a, err := r.client.Do(q)
+	a, err := r.connect().Do(q)
 	switch {
 	case errors.Is(err, dial.ErrRefused):
 		return nil, final{err}
@@ -232,9 +237,6 @@ func total(a *http.Response, from int64) (size int64, fits bool) {
 // FetchKeys returns the keys of a mailing; if wait is set, it waits a while for one that is yet to come. The error
 // wraps ErrAbsent if the depot has none of this number.
 func (r *Remote) FetchKeys(ctx context.Context, job engine.Job, wait bool) (k Keys, err error) {
-	if r.client == nil {
-		r.client = r.connect()
-	}
 	path := fmt.Sprintf("/mailings/%d/keys", job)
 	if wait {
 		path += "?wait"

@@ -193,7 +193,7 @@ func (s *Server) mailing(w http.ResponseWriter, r *http.Request) (Manifest, bool
 		return Manifest{}, false
 	}
 	var m Manifest
-	s.until(r, waits(r), func() bool {
+	s.until(r, waits(r), polling, func() bool {
 		m, err = s.depot.Mailing(engine.Job(job))
 		return err == nil
 	})

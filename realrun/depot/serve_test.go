@@ -24,7 +24,7 @@ import (
 )
 
 // ask makes a request, and returns code and body.
-func ask(t *testing.T, r Remote, method, path, authorization string, header ...string) (int, string) {
+func ask(t *testing.T, r *Remote, method, path, authorization string, header ...string) (int, string) {
 	t.Helper()
 	q, err := http.NewRequestWithContext(t.Context(), method, r.URL+path, nil)
 	if err != nil {
@@ -205,19 +205,19 @@ func TestClients(t *testing.T) {
 			t.Errorf("%q: %v", token, err)
 		}
 	}
-	good := Config{Dir: "x", Most: 1, Remote: Remote{URL: "https://192.0.2.1:8443", Token: NewToken()}}
+	good := Config{Dir: "x", Most: 1, Remote: &Remote{URL: "https://192.0.2.1:8443", Token: NewToken()}}
 	if err := good.Validate(); err != nil {
 		t.Error(err)
 	}
 	for _, url := range []string{"http://192.0.2.1:80", "https://depot.example:443", "https://192.0.2.1",
 		"ftp://127.0.0.1:1", "https://u:p@192.0.2.1:1", "https://192.0.2.1:1/x", "https://192.0.2.1:1?x", "x", ""} {
 		bad := good
-		bad.Remote.URL = url
+		bad.Remote = &Remote{URL: url, Token: good.Remote.Token}
 		if _, err := Keep(bad); err == nil {
 			t.Errorf("%s was taken", url)
 		}
 	}
-	if err := (Config{}).Validate(); err == nil || strings.Count(err.Error(), "\n") != 3 {
+	if err := (Config{}).Validate(); err == nil || strings.Count(err.Error(), "\n") != 2 {
 		t.Errorf("got %v, want all problems", err)
 	}
 }
@@ -263,34 +263,32 @@ func TestHTTPS(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- s.Listen(ctx, l, &tls.Config{Certificates: []tls.Certificate{certificate1}}) }()
-	r := Remote{URL: "https://" + l.Addr().String(), Token: tokenOf("b1"), TLS: &tls.Config{RootCAs: pool},
-		Pause: time.Nanosecond}
-	name, err := keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest)
+	kept := func(token string, c *tls.Config) *Kept {
+		r := &Remote{URL: "https://" + l.Addr().String(), Token: token, TLS: c, Pause: time.Nanosecond}
+		return keep(t, t.TempDir(), r, 1<<20, nil)
+	}
+	b1, good := tokenOf("b1"), &tls.Config{RootCAs: pool}
+	name, err := kept(b1, good).Fetch(t.Context(), digest)
 	if err != nil || !bytes.Equal(read(t, name), text) {
 		t.Error(err)
 	}
-	r.TLS = &tls.Config{RootCAs: other}
-	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); !errors.Is(err, ErrRefused) ||
+	if _, err = kept(b1, &tls.Config{RootCAs: other}).Fetch(t.Context(), digest); !errors.Is(err, ErrRefused) ||
 		!strings.Contains(err.Error(), "certificate") {
 		t.Errorf("got %v, want a refused certificate", err)
 	}
 	late := func() time.Time { return time.Now().Add(2 * time.Hour) } // the depot's will be replaced
-	r.TLS = &tls.Config{RootCAs: pool, Time: late}
-	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); errors.Is(err, ErrRefused) ||
-		!strings.Contains(fmt.Sprint(err), "expired") {
+	if _, err = kept(b1, &tls.Config{RootCAs: pool, Time: late}).Fetch(t.Context(), digest); errors.Is(err,
+		ErrRefused) || !strings.Contains(fmt.Sprint(err), "expired") {
 		t.Errorf("got %v, want a certificate that has expired, and no refusal", err)
 	}
-	r.TLS, r.Token = &tls.Config{RootCAs: pool}, NewToken()
-	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Fetch(t.Context(), digest); !errors.Is(err, ErrRefused) {
+	if _, err = kept(NewToken(), good).Fetch(t.Context(), digest); !errors.Is(err, ErrRefused) {
 		t.Errorf("got %v, want ErrRefused", err)
 	}
-	r.Token = tokenOf("d1")
-	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Mailing(t.Context(), 7); !errors.Is(err, ErrRefused) ||
+	if _, err = kept(tokenOf("d1"), good).Mailing(t.Context(), 7); !errors.Is(err, ErrRefused) ||
 		!strings.Contains(err.Error(), "d1 is of role d, which may not have the manifest") {
 		t.Errorf("got %v, want the right that is missing", err)
 	}
-	r.Token = tokenOf("b1")
-	if _, err = keep(t, t.TempDir(), r, 1<<20, nil).Mailing(t.Context(), 8); !errors.Is(err, ErrAbsent) {
+	if _, err = kept(b1, good).Mailing(t.Context(), 8); !errors.Is(err, ErrAbsent) {
 		t.Errorf("got %v, want ErrAbsent", err)
 	}
 	cancel()

@@ -34,19 +34,23 @@ type Store interface {
 // patience is how long a request waits for what it asks for; its client waits longer.
 const patience = 20 * time.Second
 
-// polling is the time between two looks for what a request waits for.
-const polling = 20 * time.Millisecond
+// Pauses between two looks for what a request waits for: for what counts at once, and for what is asked of a database
+// and may come later.
+const (
+	polling = 20 * time.Millisecond
+	seldom  = time.Second
+)
 
-// until calls look until it reports that there is something to answer, or the request has waited for long enough; once
-// only unless it waits.
-func (s *Server) until(r *http.Request, waits bool, look func() bool) {
-	for end := time.Now().Add(patience); !look() && waits && time.Until(end) >= polling; {
+// until calls look, with pauses, until it reports that there is something to answer, or the request has waited for long
+// enough; once only unless it waits.
+func (s *Server) until(r *http.Request, waits bool, pause time.Duration, look func() bool) {
+	for end := time.Now().Add(patience); !look() && waits && time.Until(end) >= pause; {
 		select {
 		case <-r.Context().Done():
 			return
 		case <-s.ends:
 			return
-		case <-time.After(polling):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -94,7 +98,7 @@ func (s *Server) suppression(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var entries any
-	s.until(r, waits(r), func() (some bool) {
+	s.until(r, waits(r), polling, func() (some bool) {
 		entries, some, err = s.Store.Suppressed(r.Context(), after)
 		return some || err != nil
 	})
@@ -130,9 +134,6 @@ func (s *Server) outcomes(w http.ResponseWriter, r *http.Request) {
 // fetch fetches an answer of at most a size. Of the last answer the header is left.
 func (r *Remote) fetch(ctx context.Context, path string, k input.Kind) (text []byte, last *http.Response,
 	err error) {
-	if r.client == nil {
-		r.client = r.connect()
-	}
 	err = r.again(ctx, func() (int64, error) {
 		a, err := r.request(ctx, http.MethodGet, path, nil, 0)
 		if err != nil {

@@ -81,7 +81,7 @@ func TestStoredListIsHadFromItsStore(t *testing.T) {
 	lists := serveWith(t, open(t), cuts, func(s *Server) { s.Store = store })
 	for _, gone := range []bool{false, true} {
 		store.gone.Store(gone)
-		k, err := Keep(Config{Dir: t.TempDir(), Remote: serve(t, d, counts), Lists: &lists, Most: 1 << 20})
+		k, err := Keep(Config{Dir: t.TempDir(), Remote: serve(t, d, counts), Lists: lists, Most: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}

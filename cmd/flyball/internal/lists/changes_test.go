@@ -61,7 +61,7 @@ func TestBufferedChanges(t *testing.T) {
 	returned := depot.ChangesOf(facts.Write)
 
 	token := map[string]string{"d1": depot.NewToken(), "storage1": depot.NewToken()}
-	serve := func(role depot.Role, name string, set func(*depot.Server)) depot.Remote {
+	serve := func(role depot.Role, name string, set func(*depot.Server)) *depot.Remote {
 		d, err := depot.Open(filepath.Join(dir, "of "+name))
 		if err != nil {
 			t.Fatal(err)
@@ -74,7 +74,7 @@ func TestBufferedChanges(t *testing.T) {
 		set(server)
 		h := httptest.NewServer(server)
 		t.Cleanup(h.Close)
-		return depot.Remote{URL: h.URL, Token: token[name]}
+		return &depot.Remote{URL: h.URL, Token: token[name]}
 	}
 	buffer := func(all []depot.Change) depot.Buffer {
 		return func(_ context.Context, after uint64) ([]depot.Change, error) { return all[after:], nil }

@@ -58,8 +58,7 @@ func (m *member) seesDepots() (err error) {
 	if !is || of.Role == m.of.Role {
 		return nil
 	}
-	r, err := p.site.Remote(cmp.Or(p.listening(site.Storage, "listen"), of.Listen), token)
-	m.store = &r
+	m.store, err = p.site.Remote(cmp.Or(p.listening(site.Storage, "listen"), of.Listen), token)
 	return err
 }
 

@@ -58,7 +58,7 @@ type member struct {
 	heard   hearing
 	events  events
 	next    station.Carrier // to other stations
-	depot   depot.Remote    // of the A server, for a station that may use it
+	depot   *depot.Remote   // of the A server, for a station that may use it
 	store   *depot.Remote   // the storage server, for a station that may use it; nil: the site has none
 	locals  map[engine.Kind]func(engine.Message)
 	server  interface{ run(context.Context) error }

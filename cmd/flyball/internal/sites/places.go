@@ -33,8 +33,8 @@ func (s *Site) ReturnDomain() string {
 }
 
 // Remote returns the server at an address as one with a token sees it.
-func (s *Site) Remote(at, token string) (r depot.Remote, err error) {
-	r.Token = token
+func (s *Site) Remote(at, token string) (r *depot.Remote, err error) {
+	r = &depot.Remote{Token: token}
 	if r.URL = "http://" + at; s.Bus.Cert == "" {
 		return r, nil
 	}
