@@ -37,6 +37,8 @@ func (Learned) fact()   {}
 func (Forgot) fact()    {}
 func (Ahead) fact()     {}
 func (Opened) fact()    {}
+func (Worked) fact()    {}
+func (Over) fact()      {}
 
 // Facts of a sending server.
 type (
@@ -92,6 +94,13 @@ type (
 
 	// Reported ends a mailing: who asked for it has the report.
 	Reported struct{ Job Job }
+
+	// Worked stands for subsets of mailings whose facts do not count any more: the messages that were delivered, and
+	// the time of all attempts.
+	Worked struct {
+		Delivered uint64
+		Busy      vt.Span
+	}
 )
 
 // Barred means that a recipient must get nothing any more. On a sending server it comes from
@@ -146,6 +155,9 @@ type (
 
 	// Ended is checkpoint P650 of a subset.
 	Ended struct{ Subset Subset }
+
+	// Over ends a mailing: the sending server asks nothing about its subsets any more.
+	Over struct{ Job Job }
 )
 
 // Facts of a server that receives returned mail or requests. Each has the changes of the list that it

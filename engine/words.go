@@ -43,6 +43,10 @@ func Words(v any) string {
 		return "closed: " + Words(v.Summary)
 	case Reported:
 		return fmt.Sprintf("job %d reported", v.Job)
+	case Worked:
+		return fmt.Sprintf("%d delivered in %v of attempts by subsets that are forgotten", v.Delivered, v.Busy)
+	case Over:
+		return fmt.Sprintf("job %d is over", v.Job)
 	case Barred:
 		return fmt.Sprintf("r%d barred, number %d of %v", v.Rcpt, v.Number, v.From)
 	case Unbarred:

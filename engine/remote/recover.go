@@ -24,6 +24,11 @@ func (s *Server) Recover(now vt.Time, boot uint64, facts []engine.Fact, out *eng
 			s.find(f.Subset).point = engine.P600
 		case engine.Ended:
 			s.find(f.Subset).point = engine.P650
+		case engine.Over:
+			s.over[f.Job] = true
+			for _, v := range s.subsets {
+				v.dropped = v.dropped || v.Job == f.Job
+			}
 		case engine.Barred:
 			s.bar(f.Number, engine.Change{Rcpt: f.Rcpt})
 		case engine.Unbarred:

@@ -46,9 +46,10 @@ type Server struct {
 	early    int                       // number of intents without an attempt
 	hired    engine.Hire               // the last one
 	halted   bool
-	counts   []count // by reservation, if recipients are counted
-	emptied  bool    // the last recipient of a reservation has become final
-	swept    vt.Time // when the next attempt without a lease stands still
+	counts   []count             // by reservation, if recipients are counted
+	over     map[engine.Job]bool // mailings about which the sending server asks nothing any more
+	emptied  bool                // the last recipient of a reservation has become final
+	swept    vt.Time             // when the next attempt without a lease stands still
 }
 
 // subset is a part of a list that was transferred.
@@ -98,7 +99,8 @@ type attempt struct {
 // New returns a server at time 0 without any facts. The list may grow later, before a part of it is transferred that it
 // did not have.
 func New(cfg Config, list *mail.List, gov governor.Governor, obs engine.Observer) *Server {
-	s := &Server{cfg: cfg, list: list, swept: vt.Never, intents: map[mail.Recipient]uint64{}}
+	s := &Server{cfg: cfg, list: list, swept: vt.Never, intents: map[mail.Recipient]uint64{},
+		over: map[engine.Job]bool{}}
 	if cfg.Counts {
 		obs = &counter{obs, s}
 	} else {

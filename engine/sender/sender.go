@@ -286,6 +286,8 @@ func (s *Server) Recover(now vt.Time, _ uint64, facts []engine.Fact, out *engine
 			j.point, j.summary = engine.P699, f.Summary
 		case engine.Reported:
 			s.find(f.Job).told = true
+		case engine.Worked:
+			s.delivered, s.busy = s.delivered+f.Delivered, s.busy+f.Busy
 		case engine.Barred:
 			s.bar(f.From, f.Number, engine.Change{Rcpt: f.Rcpt})
 		case engine.Unbarred:

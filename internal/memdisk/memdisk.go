@@ -100,6 +100,14 @@ func (d *Disk) Rename(from, to string) error {
 	return nil
 }
 
+// Remove removes a file.
+func (d *Disk) Remove(name string) error {
+	d.lock.Lock()
+	defer d.lock.Unlock()
+	delete(d.files, name)
+	return nil
+}
+
 // Sync makes the names of files durable.
 func (d *Disk) Sync() error {
 	d.lock.Lock()

@@ -8,5 +8,6 @@ type Disk interface {
 	Read(name string) ([]byte, error)
 	Create(name string) (durable.Growing, error) // empty, whether or not it was there
 	Rename(from, to string) error
-	Sync() error // makes the names of files durable
+	Remove(name string) error // no error if it is not there
+	Sync() error              // makes the names of files durable
 }

@@ -21,7 +21,7 @@ var kinds = [...]engine.Fact{
 	11: engine.Took{}, 12: engine.Began{}, 13: engine.Intent{}, 14: engine.Dotted{}, 15: engine.Outcome{},
 	16: engine.Ended{}, 17: engine.Counted{}, 18: engine.Wanted{}, 19: engine.Agreed{},
 	20: engine.Run{}, 21: engine.Attempted{}, 22: engine.Measured{}, 23: engine.Learned{}, 24: engine.Forgot{},
-	25: engine.Ahead{}, 26: engine.Opened{},
+	25: engine.Ahead{}, 26: engine.Opened{}, 27: engine.Worked{}, 28: engine.Over{},
 }
 
 // kindOf returns the number of a type of facts.

@@ -6,7 +6,8 @@
 //	facts-00000002   what the process that went on wrote
 //
 // Each process begins a file, whose number is the epoch of its records. It first makes what it read durable, in
-// place of the file before it, so that nothing rests on what only the memory of the machine has.
+// place of the file before it, so that nothing rests on what only the memory of the machine has. Before that it may
+// rewrite the journal (Rewrite): a file that has record 1 begins the journal, and files before it do not count.
 package journal
 
 import (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ type Contents struct {
 	Epoch   uint32 // of the process that opened it, from 1 on
 	Torn    int    // bytes at the end that were not a whole record, and were cut off
 	records uint64
+	old     []string // files before the one that begins the journal: they do not count
 }
 
 // Errors of Open.
@@ -82,8 +84,12 @@ func Open(d Disk, id ID) (*Journal, Contents, error) {
 
 // Read returns what the journal of a mailing has, and changes nothing. A process may write it meanwhile.
 func Read(d Disk, id ID) (Contents, error) {
-	c, _, err := read(d, id)
-	return c, err
+	for try := 1; ; try++ {
+		c, _, err := read(d, id)
+		if !errors.Is(err, fs.ErrNotExist) || try == 10 { // else the process has just rewritten the journal
+			return c, err
+		}
+	}
 }
 
 // begin creates the file of an epoch.
@@ -152,17 +158,27 @@ func read(d Disk, id ID) (c Contents, last []byte, err error) {
 	if len(names) == 0 {
 		return c, nil, ErrMissing
 	}
+	texts := make([][]byte, len(names))
+	for i, name := range names {
+		if texts[i], err = d.Read(name); err != nil {
+			return c, nil, err
+		}
+	}
+	first := 0
 	c.Epoch = 1
 	for i, name := range names {
+		if epoch := begins(name, texts[i]); epoch > 0 {
+			first, c.Epoch = i, epoch
+		}
+	}
+	c.old = names[:first]
+	for i, name := range names[first:] {
 		if epoch, err := strconv.ParseUint(name[len(prefix):], 10, 32); err != nil || uint32(epoch) != c.Epoch ||
 			name != fileName(c.Epoch) {
 			return c, nil, &Damage{name, 0, fmt.Sprintf("got this file, want %s", fileName(c.Epoch))}
 		}
-		text, err := d.Read(name)
-		if err != nil {
-			return c, nil, err
-		}
-		final := i == len(names)-1
+		text := texts[first+i]
+		final := i == len(names[first:])-1
 		if final && tornHead(text) { // a process stopped while it began the file
 			c.Torn += len(text)
 			return c, last, nil

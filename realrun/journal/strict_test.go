@@ -123,6 +123,14 @@ func (d *strict) Rename(from, to string) error {
 	return nil
 }
 
+func (d *strict) Remove(name string) error {
+	if err := d.step(nil); err != nil {
+		return err
+	}
+	delete(d.names, name)
+	return nil
+}
+
 func (d *strict) Sync() error {
 	if err := d.step(nil); err != nil {
 		return err

@@ -1,6 +1,12 @@
 package crash
 
 import (
+	"slices"
+
+	"flyball/engine"
+	"flyball/engine/remote"
+	"flyball/engine/sender"
+
 	"flyball/internal/vt"
 	"flyball/sim/crash/scope"
 )
@@ -85,13 +91,46 @@ func (w *World) lose(h *host, x scope.Crash) {
 	h.sure = min(h.sure, len(h.disk.facts))
 }
 
-// restart begins a host again with what its disk kept.
+// restart begins a host again with what its disk kept. Half the times a station rewrites its journal before.
 func (w *World) restart(h *host) {
 	h.up = true
 	w.build(h)
 	w.tell(h.number, "begins again", nil)
 	facts := h.disk.open()
 	w.rely(h, len(facts))
-	h.role.Recover(w.local(h.number, w.now), h.boot, facts, &w.out)
+	if w.chance(h.life, uint32(h.number), rewrites) < 0.5 {
+		facts = still(h, facts)
+	}
+	now := w.local(h.number, w.now)
+	h.role.Recover(now, h.boot, facts, &w.out)
 	w.perform(h)
+	if h.remote != nil {
+		h.remote.Over(now, w.hosts[0].closed, &w.out)
+		w.perform(h)
+	}
+}
+
+// still returns the facts that still count, as the host's role says.
+func still(h *host, facts []engine.Fact) []engine.Fact {
+	switch {
+	case h.number == 0:
+		return sender.Still(facts)
+	case h.remote != nil:
+		counts, rest := remote.Still(facts), []engine.Fact(nil)
+		for i, f := range facts {
+			if counts[i] {
+				rest = append(rest, f)
+			}
+		}
+		return rest
+	}
+	return facts
+}
+
+// closed reports whether it is durable at the sending server that a mailing has ended.
+func (h *host) closed(job engine.Job) bool {
+	return slices.ContainsFunc(h.disk.facts[:h.sure], func(f engine.Fact) bool {
+		v, is := f.(engine.Closed)
+		return is && v.Summary.Job == job
+	})
 }

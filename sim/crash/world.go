@@ -172,6 +172,7 @@ const (
 	messages
 	tails
 	hangs
+	rewrites
 )
 
 // local returns the time by the clock of a host, and global its inverse.

@@ -104,12 +104,12 @@ func (c *controlled) serve(dir, numbers string) (end func(), err error) {
 		ends = append(ends, s.Close)
 	}
 	if numbers != "" {
-		l, err := metrics.Listen(numbers)
+		_, stop, err := metrics.Serve(numbers, c.metrics)
 		if err != nil {
 			end()
 			return nil, err
 		}
-		ends = append(ends, metrics.Serve(l, c.metrics))
+		ends = append(ends, stop)
 	}
 	return end, nil
 }

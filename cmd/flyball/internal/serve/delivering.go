@@ -157,6 +157,9 @@ func (s *delivering) again(ctx context.Context) error {
 // letGo removes lists and letters whose mailings have ended, until ctx ends.
 func (s *delivering) letGo(ctx context.Context) error {
 	return s.hearsEnds(ctx, func(all depot.Running) error {
+		if err := s.runner.Do(func(now vt.Time) { s.runner.Over(now, all.Over) }); err != nil {
+			return err
+		}
 		err := drop(s.kept, all, func(job engine.Job) {
 			if m := s.letters.find(job); m != nil {
 				m.held.Release()

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,7 +20,10 @@ import (
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
+	governor "flyball/engine/governing"
+	"flyball/engine/sender"
 	"flyball/internal/durable"
+	"flyball/realrun"
 	"flyball/realrun/depot"
 	"flyball/realrun/guard"
 	"flyball/realrun/journal"
@@ -37,8 +39,7 @@ type Process struct {
 	tokens  map[string]string // of stations, for the depot
 	clients []depot.Client    // whom the depot knows
 	secrets sites.Secrets
-	caps    *guard.Caps  // of this computer; nil: not used
-	numbers net.Listener // for Prometheus; nil: none
+	caps    *guard.Caps // of this computer; nil: not used
 
 	lock    sync.Mutex // of what follows
 	members []*member
@@ -49,26 +50,25 @@ type Process struct {
 
 // member is a station that runs in this process, with everything that it has of its own.
 type member struct {
-	in       *Process
-	of       site.Station
-	name     string
-	log      *slog.Logger
-	journal  *journal.Journal
-	before   []journal.Entry
-	disk     cuttable
-	conn     *bus.Conn
-	heard    hearing
-	counters []*metrics.Counts // of what it tells of
-	buffer   buffered
-	next     station.Carrier // to other stations
-	depot    *depot.Remote   // of the A server, for a station that may use it
-	store    *depot.Remote   // the storage server, for a station that may use it; nil: the site has none
-	locals   map[engine.Kind]func(engine.Message)
-	server   interface{ run(context.Context) error }
-	listens  map[string]string // addresses, by the keys that name them
-	ends     []func() error    // what close does, the last first
-	stop     context.CancelFunc
-	ended    chan struct{}
+	in      *Process
+	of      site.Station
+	name    string
+	log     *slog.Logger
+	journal *journal.Journal
+	before  []journal.Entry
+	disk    cuttable
+	conn    *bus.Conn
+	heard   hearing
+	events  events
+	next    station.Carrier // to other stations
+	depot   *depot.Remote   // of the A server, for a station that may use it
+	store   *depot.Remote   // the storage server, for a station that may use it; nil: the site has none
+	locals  map[engine.Kind]func(engine.Message)
+	server  interface{ run(context.Context) error }
+	listens map[string]string // addresses, by the keys that name them
+	ends    []func() error    // what close does, the last first
+	stop    context.CancelFunc
+	ended   chan struct{}
 }
 
 // cuttable is the disk of a journal, until it is cut off as by the end of the process.
@@ -117,11 +117,6 @@ func (p *Process) open(ctx context.Context) (err error) {
 	}
 	if err := p.site.CheckIdentity(); err != nil {
 		return err
-	}
-	if p.site.Metrics != "" { // a port in use is known before a station changes anything
-		if p.numbers, err = metrics.Listen(p.site.Metrics); err != nil {
-			return err
-		}
 	}
 	if err := errors.Join(p.openTokens(), p.openBroker()); err != nil {
 		return err
@@ -206,6 +201,12 @@ func (m *member) lockFolder() error {
 func (m *member) openJournal() (err error) {
 	m.disk.Disk = durable.Files(m.of.Folder)
 	id := m.in.site.JournalID(m.of)
+	if still := stills[m.of.Role]; still != nil {
+		if err := journal.Rewrite(&m.disk, id, still); err != nil && !task.Damaged(err) && !errors.Is(err,
+			journal.ErrMissing) {
+			m.log.Warn("the journal is not rewritten", "why", err)
+		}
+	}
 	var had journal.Contents
 	if m.journal, had, err = journal.Open(&m.disk, id); errors.Is(err, journal.ErrMissing) {
 		m.journal, err = journal.Create(&m.disk, id)
@@ -223,6 +224,11 @@ func (m *member) openJournal() (err error) {
 	m.closes(m.journal.Close)
 	return nil
 }
+
+// stills has what says which facts of a station still count, by its role. The requests at a D server are few, and
+// all of them count.
+var stills = map[string]func([]journal.Entry) []journal.Entry{site.A: station.Still(sender.Still),
+	site.B: realrun.Still, site.Governor: station.Still(governor.Still)}
 
 // openStation opens the shell of the station's role, whose facts the journal has. Time zero of a new journal is zero,
 // or now.
@@ -275,9 +281,15 @@ func (p *Process) Run(ctx context.Context) error {
 		p.start(m)
 	}
 	p.lock.Unlock()
-	if p.numbers != nil {
-		defer metrics.Serve(p.numbers, p.Count)()
-		p.log.Info("shows its numbers", "metrics", "http://"+p.numbers.Addr().String()+"/metrics")
+	if p.site.Metrics != "" {
+		at, end, err := metrics.Serve(p.site.Metrics, p.Count)
+		if err != nil {
+			cancel(err)
+			p.wait.Wait()
+			return err
+		}
+		defer end()
+		p.log.Info("shows its numbers", "metrics", "http://"+at+"/metrics")
 	}
 	<-ctx.Done()
 	p.wait.Wait()
@@ -349,9 +361,6 @@ func (p *Process) Close() (err error) {
 	}
 	if p.caps != nil {
 		err = errors.Join(err, p.caps.Close())
-	}
-	if p.numbers != nil {
-		p.numbers.Close() // which Run may have done
 	}
 	if p.broker != nil {
 		p.broker.Close()

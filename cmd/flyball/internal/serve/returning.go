@@ -31,14 +31,13 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 		cfg.Counter, _ = first.Address()
 	}
 	cfg.Domain, cfg.Carrier, cfg.Hard = m.of.Domain, m, cmp.Or(m.of.Hard, cfg.Hard)
-	effects := m.counts("flyball_returned_mail_total", "Returned messages by effect, since the station began.",
-		"effect")
+	m.events.named("flyball_returned_mail_total", "Returned messages by effect, since the station began.", "effect")
 	for _, v := range returned.Effects {
-		effects.Count(0, string(v))
+		m.events.n[string(v)] = 0
 	}
 	cfg.Tell = func(e inbound.Event) {
 		if e.Kind == inbound.Took {
-			effects.Count(1, e.Effect)
+			m.events.count(e.Effect)
 		}
 		m.log.Info("returned mail", "what", e.Kind, "job", e.Job, "recipient", e.Rcpt, "effect", e.Effect,
 			"reason", e.Reason)

@@ -62,6 +62,7 @@ type Account struct {
 	Point     engine.Checkpoint
 	Told      bool // who asked for the mailing has its report
 	subsets   []*subsetOf
+	summary   engine.Summary // of a mailing that is closed
 }
 
 // subsetOf is a subset of an account.
@@ -166,7 +167,7 @@ func (a *Account) add(f engine.Fact) {
 	case engine.Finished:
 		a.find(f.Subset).state = "finished"
 	case engine.Closed:
-		a.Point = engine.P699
+		a.Point, a.summary = engine.P699, f.Summary
 	case engine.Reported:
 		a.Told = true
 	}
@@ -234,6 +235,11 @@ func (a *Account) status() MailingStatus {
 	m := MailingStatus{Job: a.Job, Recipients: len(a.Status), Delivered: a.Count(mail.Done),
 		Failed: a.Count(mail.Failed), Held: a.Count(mail.Held), Suppressed: a.Count(mail.Suppressed),
 		NotAllowed: a.Count(mail.Unreached), Ambiguous: a.Doubtful(), Open: a.Count(mail.Pending), Subsets: []Subset{}}
+	if sum := a.summary; a.Told && len(a.subsets) == 0 { // the journal has nothing else of it any more
+		m.Delivered, m.Failed, m.Held, m.Suppressed = int(sum.Delivered), int(sum.Failed), int(sum.Held),
+			int(sum.Suppressed)
+		m.NotAllowed, m.Ambiguous, m.Open = 0, int(sum.Ambiguous), 0
+	}
 	switch {
 	case a.Told:
 		m.State = "reported"
