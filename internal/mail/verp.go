@@ -65,30 +65,32 @@ func (k Key) ParseVERP(s string) (r Recipient, t Try, ok bool) {
 	if path, ok := strings.CutPrefix(s, "MAIL FROM:<"); ok {
 		s = path
 	}
-	s, domain, ok := strings.Cut(s, "@")
+	r, t, _, domain, ok := readVERP(s)
 	if !ok {
 		return 0, 0, false
 	}
-	numbers, ok := strings.CutPrefix(s, "bounce+")
-	if !ok {
+	want := k.VERP(r, t, domain)
+	if subtle.ConstantTimeCompare([]byte(s), []byte(want)) != 1 {
 		return 0, 0, false
 	}
-	first, rest, ok := strings.Cut(numbers, ".")
-	if !ok {
-		return 0, 0, false
-	}
-	second, _, ok := strings.Cut(rest, ".")
-	if !ok {
-		return 0, 0, false
-	}
+	return r, t, true
+}
+
+// IsVERP reports whether VERP may have written an address with some key.
+func IsVERP(s string) bool {
+	_, _, token, _, ok := readVERP(s)
+	_, err := lower32.DecodeString(token)
+	return ok && err == nil && len(token) == lower32.EncodedLen(tokenBytes)
+}
+
+// readVERP returns what an address says that has the form of a return path, whatever its token is.
+func readVERP(s string) (r Recipient, t Try, token, domain string, ok bool) {
+	path, domain, isAddress := strings.Cut(s, "@")
+	numbers, isReturn := strings.CutPrefix(path, "bounce+")
+	first, rest, isTwo := strings.Cut(numbers, ".")
+	second, token, isThree := strings.Cut(rest, ".")
 	rcpt, err1 := strconv.ParseUint(first, 10, 32)
 	try, err2 := strconv.ParseUint(second, 10, 16)
-	if err1 != nil || err2 != nil {
-		return 0, 0, false
-	}
-	want := k.VERP(Recipient(rcpt), Try(try), domain)
-	if subtle.ConstantTimeCompare([]byte(s+"@"+domain), []byte(want)) != 1 {
-		return 0, 0, false
-	}
-	return Recipient(rcpt), Try(try), true
+	return Recipient(rcpt), Try(try), token, domain,
+		isAddress && isReturn && isTwo && isThree && err1 == nil && err2 == nil
 }

@@ -79,3 +79,19 @@ func TestParseVERPRefuses(t *testing.T) {
 		t.Error("what VERP wrote is refused")
 	}
 }
+
+// Each return path of any key has the form of one, in lower case, and what no key can have written has not.
+func TestIsVERP(t *testing.T) {
+	good := testKey.VERP(1, 2, "sender.example")
+	if !IsVERP(good) || !IsVERP((Key{9}).VERP(1<<32-1, 1<<16-1, "x")) {
+		t.Error("a return path has not the form of one")
+	}
+	for _, bad := range []string{"", "ann@sender.example", "bounce+1.2@sender.example", "bounce+1.2.@sender.example",
+		strings.Replace(good, "@", "a@", 1), strings.Replace(good, "+1.", "+4294967296.", 1),
+		strings.Replace(good, ".2.", ".65536.", 1), strings.Replace(good, ".2.", ".", 1),
+		strings.TrimSuffix(good, "@sender.example"), strings.ToUpper(good)} {
+		if IsVERP(bad) {
+			t.Errorf("%q has the form of a return path", bad)
+		}
+	}
+}

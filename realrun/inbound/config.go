@@ -38,6 +38,9 @@ type Config struct {
 	// Address is of the role, where several servers take returned mail, and Counter the one of these that counts it
 	// (inbox.Config). The zero values are Address and this server.
 	Address, Counter engine.Address
+	// Complete reports whether all mailings are here whose mail can have come back when it is called. It may take a few
+	// seconds; nil: they are. Any goroutine may call it.
+	Complete func() bool
 	// Same returns all places of the person at a place, as inbox.Config has it; nil: each place is a person of its own.
 	Same func(mail.Recipient) []mail.Recipient
 

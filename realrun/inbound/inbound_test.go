@@ -203,6 +203,40 @@ func TestForgedPaths(t *testing.T) {
 	h.wants("returned news/7 unknown-user")
 }
 
+// Returned mail of a mailing that is not here yet is to be sent again, and then counts; forged paths are refused as soon
+// as all mailings are here, and those at once that no key can have written or whose time is over.
+func TestMailingThatMayCome(t *testing.T) {
+	cfg := config(t)
+	asked, complete := 0, false
+	cfg.Complete = func() bool { asked++; return complete }
+	cfg.Jobs[0].Until = time.Date(2026, 11, 30, 11, 0, 0, 0, time.UTC)
+	h := start(t, cfg)
+	early := otherKey.VERP(7, 0, "sender.example")
+	refused := func(to string) int {
+		var r *smtp.SMTPError
+		if !errors.As(h.send(bounce(1, unknown), to), &r) {
+			return 0
+		}
+		return r.Code
+	}
+	if code := refused(early); code != 451 || asked != 1 {
+		t.Errorf("got %d after %d questions, want 451 while the mailing may come", code, asked)
+	}
+	for _, bad := range []string{to(7, 0), "postmaster@sender.example", "bounce+7.0.@sender.example",
+		strings.Replace(early, "sender", "else", 1), strings.Replace(early, "@", "a@", 1)} {
+		if code := refused(bad); code != 550 || asked != 1 {
+			t.Errorf("%s: got %d after %d questions, want 550", bad, code, asked)
+		}
+	}
+	if complete = true; refused(early) != 550 {
+		t.Error("a path of no mailing is to be sent again for ever")
+	}
+	h.wants("")
+	h.server.cfg.Complete = func() bool { return h.server.Add(Job{Name: "more", Key: otherKey}) == nil }
+	h.must(bounce(1, unknown), early)
+	h.wants("returned more/7 unknown-user")
+}
+
 // Of a million forged tokens none is taken: of these each differs from a good one in one byte or is drawn.
 func TestMillionForgedTokens(t *testing.T) {
 	cfg := config(t)

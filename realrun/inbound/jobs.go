@@ -48,7 +48,7 @@ func (s *jobs) find(name string) *Job {
 // path returns the return path of an address, or false if no job has written it or its time is over.
 func (s *jobs) path(address string, now time.Time) (path, bool) {
 	address = strings.ToLower(address)
-	if _, domain, ok := strings.Cut(address, "@"); !ok || s.domain != "" && !strings.EqualFold(domain, s.domain) {
+	if !s.takes(address) {
 		return path{}, false
 	}
 	s.lock.RLock()
@@ -59,4 +59,16 @@ func (s *jobs) path(address string, now time.Time) (path, bool) {
 		}
 	}
 	return path{}, false
+}
+
+// takes reports whether an address in lower case is in the domain of the return paths.
+func (s *jobs) takes(address string) bool {
+	_, domain, ok := strings.Cut(address, "@")
+	return ok && (s.domain == "" || strings.EqualFold(domain, s.domain))
+}
+
+// mayCome reports whether an address that path does not know may be of a job that is not here yet.
+func (s *jobs) mayCome(address string) bool {
+	address = strings.ToLower(address)
+	return s.takes(address) && mail.IsVERP(address)
 }

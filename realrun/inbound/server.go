@@ -117,9 +117,17 @@ func (s *session) Reset()                               { s.paths = nil }
 func (s *session) Logout() error                        { return nil }
 func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
 
-// Rcpt refuses what is not a return path of a job.
+// Rcpt refuses what is not a return path of a job: for good, unless the job may not be here yet.
 func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	p, ok := s.of.store.jobs.path(to, s.of.store.clock())
+	jobs, now := s.of.store.jobs, s.of.store.clock()
+	p, ok := jobs.path(to, now)
+	if complete := s.of.cfg.Complete; !ok && p.job == nil && complete != nil && jobs.mayCome(to) {
+		if !complete() {
+			return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0},
+				Message: "The mailing may not be known here yet, try again"}
+		}
+		p, ok = jobs.path(to, now) // it may have come meanwhile
+	}
 	if !ok {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such return path"}
 	}

@@ -27,6 +27,10 @@ type Config struct {
 	Add     []string // the words that ask for addition
 	Jobs    []Job    // whose recipients may ask
 
+	// Complete is as inbound.Config has it: while it is false, what may be of a mailing that is not here yet is not
+	// refused for good. nil: all mailings are here.
+	Complete func() bool
+
 	Expire time.Duration // of a ticket to leave, after its day
 	Undo   time.Duration // of one to return
 	Agree  time.Duration // of one that confirms a request

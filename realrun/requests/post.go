@@ -2,6 +2,7 @@ package requests
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log"
 	"strings"
@@ -71,8 +72,12 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 	case s.to == replies:
 	case cfg.Domain != "" && !strings.EqualFold(domain, cfg.Domain):
 	case isTicket:
-		var ok bool
-		if s.job, s.ticket, ok = s.of.ticket(text); ok && s.ticket.Purpose == mail.ToLeave {
+		var err error
+		s.job, s.ticket, err = s.of.ticket(text)
+		switch {
+		case errors.Is(err, errLater):
+			return tryAgain
+		case err == nil && s.ticket.Purpose == mail.ToLeave:
 			s.to = ticketed
 		}
 	case local == "unsubscribe":
@@ -94,10 +99,15 @@ func (s *session) Data(r io.Reader) error {
 	defer cancel()
 	l := returned.ReadLetter(raw, s.sender)
 	asked, err := s.take(ctx, &l)
+	if complete := s.of.cfg.Complete; err == nil && !asked && !l.Automatic && complete != nil {
+		if !complete() {
+			return tryAgain
+		}
+		asked, err = s.take(ctx, &l) // the mailing that it answers may have come meanwhile
+	}
 	switch {
 	case err != nil:
-		return &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0},
-			Message: "Cannot keep it, try again"}
+		return tryAgain
 	case !asked && s.to == replies && l.Automatic:
 		s.of.cfg.tell(Event{Kind: Dropped, By: "mail", Address: s.sender, Why: "a program wrote it"})
 	case !asked:
@@ -106,6 +116,9 @@ func (s *session) Data(r io.Reader) error {
 	}
 	return nil
 }
+
+var tryAgain = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0},
+	Message: "Cannot keep it, try again"}
 
 // take takes what a mail asks for, and reports whether it asks for anything.
 func (s *session) take(ctx context.Context, l *returned.Letter) (asked bool, err error) {

@@ -121,6 +121,52 @@ func TestRequestsByMail(t *testing.T) {
 	}
 }
 
+// What may be of a mailing that is not here yet is to be sent again, on a page and by mail; what is forged is refused.
+func TestMailingThatMayCome(t *testing.T) {
+	complete := false
+	h := start(t, func(c *Config) { c.Complete = func() bool { return complete } })
+	early := string(otherKey.AppendTicket(nil, mail.Ticket{Purpose: mail.ToLeave, Job: otherKey.Mark(), Rcpt: 7,
+		Number: today(noon)}))
+	forged := []byte(h.ticket(mail.ToLeave, 7, 0))
+	forged[len(forged)-1] ^= 1
+	answers := func() string {
+		var all []string
+		for _, ticket := range []string{early, string(forged)} {
+			code, _ := h.ask("POST", "/u/"+ticket, form, oneClick)
+			all = append(all, fmt.Sprint(code))
+			for _, to := range []string{"unsubscribe+" + ticket, "unsubscribe"} {
+				raw := "In-Reply-To: " + id(t, otherKey, 7) + "\r\n\r\n"
+				if ticket != early {
+					raw = "\r\n"
+				}
+				code := 250
+				if err := h.send("ann@there.example", to+"@sender.example", raw); err != nil {
+					var r *smtp.SMTPError
+					if errors.As(err, &r) {
+						code = r.Code
+					}
+				}
+				all = append(all, fmt.Sprint(code))
+			}
+		}
+		return strings.Join(all, " ")
+	}
+	if got := answers(); got != "503 451 451 404 550 451" {
+		t.Errorf("got %s while mailings may be missing", got)
+	}
+	complete = true
+	if got := answers(); got != "404 550 550 404 550 550" {
+		t.Errorf("got %s when all mailings are here", got)
+	}
+	h.server.cfg.Complete = func() bool {
+		h.server.Add(Job{Name: "more", Key: otherKey, First: 100, Desk: h.desk.Desk})
+		return true
+	}
+	if got := answers(); got != "200 250 250 404 550 550" || h.gone() != "[107]" {
+		t.Errorf("got %s and %s who left when the mailing came meanwhile", got, h.gone())
+	}
+}
+
 // A person is mailed a confirmation, once a day, and can undo by it; a program never is.
 func TestConfirmationsByMail(t *testing.T) {
 	h := start(t, func(c *Config) { c.Confirm = true })

@@ -130,21 +130,39 @@ func (s *Server) later(f func(context.Context)) bool {
 // today returns the number of a day, from 1 January 1970 on.
 func today(now time.Time) uint32 { return uint32(now.Unix() / int64(day/time.Second)) }
 
-// ticket returns what a text lets its holder ask for, and false if no mailing wrote it or its time is over.
-func (s *Server) ticket(text string) (j Job, t mail.Ticket, ok bool) {
-	t, ok = mail.ParseTicket(strings.ToLower(text), func(mark uint32) (k mail.Key, known bool) {
+// Errors of a ticket: the first one is for good, the other one while the mailing may not be here yet.
+var (
+	errUnknown = errors.New("no mailing wrote it, or it is too old")
+	errLater   = errors.New("its mailing may be yet to come")
+)
+
+// ticket returns what a ticket is for, and its mailing.
+func (s *Server) ticket(text string) (j Job, t mail.Ticket, err error) {
+	known := true // the mailing, if it is a ticket
+	key := func(mark uint32) (mail.Key, bool) {
 		s.lock.RLock()
 		defer s.lock.RUnlock()
 		j, known = s.jobs[mark]
 		return j.Key, known
-	})
+	}
+	text = strings.ToLower(text)
+	t, ok := mail.ParseTicket(text, key)
+	if !known && s.cfg.Complete != nil {
+		if !s.cfg.Complete() {
+			return j, t, errLater
+		}
+		t, ok = mail.ParseTicket(text, key) // the mailing may have come meanwhile
+	}
 	if !ok {
-		return j, t, false
+		return j, t, errUnknown
 	}
 	holds, known := map[byte]time.Duration{mail.ToLeave: s.cfg.Expire, mail.ToReturn: s.cfg.Undo,
 		mail.ToJoin: s.cfg.Agree, mail.ToQuit: s.cfg.Agree}[t.Purpose]
 	age := int64(today(s.cfg.now())) - int64(t.Number)
-	return j, t, known && age >= -1 && age <= int64(holds/day) // a clock may be ahead of another one
+	if !known || age < -1 || age > int64(holds/day) { // a clock may be ahead of another one
+		return j, t, errUnknown
+	}
+	return j, t, nil
 }
 
 // write returns the text of a ticket of a mailing, as of today.

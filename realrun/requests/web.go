@@ -3,6 +3,7 @@ package requests
 import (
 	"bytes"
 	"context"
+	"errors"
 	"html/template"
 	"io"
 	"mime"
@@ -102,8 +103,13 @@ func answer(w http.ResponseWriter, code int, p page) {
 	w.Write(b.Bytes())
 }
 
-// unknown is the answer to whatever no mailing wrote, or whose time is over. It is the same for all of it.
-func unknown(w http.ResponseWriter) {
+// unknown is the answer to a ticket that cannot be read. It is the same for all that no mailing wrote, or whose time is
+// over.
+func unknown(w http.ResponseWriter, why error) {
+	if errors.Is(why, errLater) {
+		later(w)
+		return
+	}
 	answer(w, http.StatusNotFound, page{Title: "This link does not work", Text: "It is not complete, or too old. " +
 		"Take the link of a newer mail, or answer the mail with the word unsubscribe in the first line."})
 }
@@ -140,9 +146,9 @@ func (s *Server) offer(purpose byte) offer {
 
 // show shows the page of a ticket.
 func (s *Server) show(w http.ResponseWriter, r *http.Request) {
-	_, t, ok := s.ticket(r.PathValue("ticket"))
-	if !ok {
-		unknown(w)
+	_, t, err := s.ticket(r.PathValue("ticket"))
+	if err != nil {
+		unknown(w, err)
 		return
 	}
 	o := s.offer(t.Purpose)
@@ -151,9 +157,9 @@ func (s *Server) show(w http.ResponseWriter, r *http.Request) {
 
 // act does what a ticket is for. The answer says that it is done, also if it was before.
 func (s *Server) act(w http.ResponseWriter, r *http.Request) {
-	j, t, ok := s.ticket(r.PathValue("ticket"))
-	if !ok {
-		unknown(w)
+	j, t, err := s.ticket(r.PathValue("ticket"))
+	if err != nil {
+		unknown(w, err)
 		return
 	}
 	o := s.offer(t.Purpose)
@@ -167,7 +173,6 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != "" {
 		by = "page"
 	}
-	var err error
 	var changed bool
 	done := page{Title: "Done"}
 	switch t.Purpose {

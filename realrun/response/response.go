@@ -23,6 +23,10 @@ type Config struct {
 	Dir  string // folder that keeps the responses
 	Rule Rule   // by which responses are judged
 
+	// Complete is as inbound.Config has it: while it is false, a link that may be of a campaign that is not here yet is
+	// answered with 503. nil: all campaigns are here.
+	Complete func() bool
+
 	Trusted []netip.Prefix // of the proxies whose X-Forwarded-For is believed
 
 	// A crash loses at most the responses of the last Flush, and of at most two batches and the open connections.

@@ -110,6 +110,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	response, c, ok := s.read(r)
+	if complete := s.cfg.Complete; !ok && complete != nil && s.mayCome(r) {
+		if !complete() {
+			h.Set("Retry-After", "60")
+			http.Error(w, "Try again in a minute", http.StatusServiceUnavailable)
+			return
+		}
+		response, c, ok = s.read(r) // the campaign may have come meanwhile
+	}
 	if !ok {
 		http.Error(w, "No such page", http.StatusNotFound)
 		return
@@ -167,6 +175,18 @@ func (s *Server) read(r *http.Request) (Response, *Campaign, bool) {
 	return Response{At: s.now().UTC().Round(0), Job: c.Name, Rcpt: uint32(t.Rcpt), Kind: kind, Link: t.Number,
 		Method: r.Method, Agent: shown(r.UserAgent()), Prefetch: strings.Contains(purpose, "prefetch"),
 		Network: network(s.client(r))}, c, true
+}
+
+// mayCome reports whether the address of a request may be of a campaign that is not here yet.
+func (s *Server) mayCome(r *http.Request) bool {
+	known := true
+	if path := r.URL.Path; len(path) == len("/c/")+mail.TicketSize {
+		mail.ParseTicket(path[len("/c/"):], func(mark uint32) (k mail.Key, is bool) {
+			k, known = s.key(mark)
+			return k, known
+		})
+	}
+	return !known
 }
 
 // client returns the address of the client: the other end of the connection or, if that is a trusted proxy, the last

@@ -430,3 +430,32 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// A link of a campaign that is not here yet can be followed later; one that is forged cannot.
+func TestCampaignThatMayCome(t *testing.T) {
+	complete := false
+	cfg := Default(t.TempDir())
+	cfg.Complete = func() bool { return complete }
+	s := started(t, cfg, 10)
+	other := mail.Key{2}
+	early := "/c/" + string(other.AppendTicket(nil, mail.Ticket{Purpose: mail.ToFollow, Job: other.Mark(), Number: 1}))
+	code := func(path string) int {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		return w.Code
+	}
+	forged := []byte(path("click", 3, 1))
+	forged[len(forged)-1] ^= 1
+	if a, b, c := code(early), code(string(forged)), code("/c/x"); a != 503 || b != 404 || c != 404 {
+		t.Errorf("got %d, %d and %d, want 503 for a campaign that may come, and 404", a, b, c)
+	}
+	if complete = true; code(early) != 404 {
+		t.Error("a link of no campaign is to be followed later")
+	}
+	s.cfg.Complete = func() bool {
+		return s.Add(Campaign{Name: "more", Key: other, Recipients: 1, Targets: targets}) == nil
+	}
+	if code(early) != 302 {
+		t.Error("a link does not lead to its target whose campaign came meanwhile")
+	}
+}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -45,6 +46,8 @@ listen = %q
 role = "hybrid"
 listen = %q
 mail = %q
+[depot]
+listen = %q
 `
 
 // freeAddresses fills all with addresses on loopback at which nothing listens.
@@ -66,7 +69,7 @@ func freeAddresses(t *testing.T, all []any) {
 func TestBanksOfServers(t *testing.T) {
 	received, receiver := takesMail(t)
 	dir := t.TempDir()
-	var at [6]any
+	var at [7]any
 	freeAddresses(t, at[:])
 	letter := write(t, dir, "letter.txt", "From: news@news.example\nSubject: Hello\n"+
 		"List-Unsubscribe: https://news.example/u\n\nHello.\n")
@@ -172,6 +175,37 @@ func TestBanksOfServers(t *testing.T) {
 	is(0, 1, 2, 4, 5, 6)
 	leave(at[2], mail.ToLeave, 3) // and at the first again
 	is(0, 1, 2, 3, 4, 5, 6)
+
+	// What may be of a mailing that is not here is refused for good once the A server says that there is none.
+	strange := mail.Key{9}
+	refused := func(at any) int {
+		var r *smtp.SMTPError
+		if err := returns(at.(string), strange, 0, 0); !errors.As(err, &r) {
+			t.Errorf("got %v, want a refusal", err)
+			return 0
+		}
+		return r.Code
+	}
+	answers := func() (byC, byD int) {
+		asked := make(chan int)
+		go func() {
+			code, _ := ask(t, http.MethodPost, "http://"+at[2].(string)+"/u/"+string(strange.AppendTicket(nil,
+				mail.Ticket{Purpose: mail.ToLeave, Job: strange.Mark()})), "List-Unsubscribe=One-Click", "")
+			asked <- code
+		}()
+		return refused(at[0]), <-asked
+	}
+	p.Kill("a")
+	if c, d := answers(); c != 451 || d != http.StatusServiceUnavailable {
+		t.Errorf("got %d and %d while the A server is away, want 451 and 503", c, d)
+	}
+	if err := p.Replace("a"); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "what is forged is refused for good", func() bool {
+		c, d := answers()
+		return c == 550 && d == http.StatusNotFound
+	})
 	if n := received.count(who(7)); n != 1 {
 		t.Errorf("got %d messages of one, want one", n)
 	}

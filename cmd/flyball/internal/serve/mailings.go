@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"path/filepath"
+	"sync"
+	"time"
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
@@ -17,8 +19,14 @@ import (
 type mailings struct {
 	*member
 	log  *durable.Log
-	next engine.Job // that is not here
 	add  func(depot.Keys) error
+	asks chan chan<- bool // who asks whether keys are missing, and how the answer is given
+	// The depot has patience for its answer to that, and is asked again after pause at the earliest: it has a line in
+	// its audit for each question, so what is forged costs it one in that time, however much of it comes.
+	patience, pause time.Duration
+
+	lock sync.Mutex
+	next engine.Job // that is not here
 }
 
 // Names of what is kept.
@@ -29,7 +37,8 @@ const (
 
 // openMailings takes up the keys that are kept, and calls add with those of each mailing, now and later.
 func (m *member) openMailings(add func(depot.Keys) error) (*mailings, error) {
-	a := &mailings{member: m, next: 1, add: add}
+	a := &mailings{member: m, next: 1, add: add, asks: make(chan chan<- bool),
+		patience: 2 * time.Second, pause: 2 * time.Second}
 	name := filepath.Join(m.of.Folder, mailingsFile)
 	log, had, err := durable.OpenLog(name, mailingsHeader, true)
 	if err != nil {
@@ -52,15 +61,30 @@ func (m *member) openMailings(add func(depot.Keys) error) (*mailings, error) {
 
 // take adds the next mailing.
 func (a *mailings) take(k depot.Keys) error {
+	if err := a.add(k); err != nil {
+		return err
+	}
+	a.lock.Lock()
+	defer a.lock.Unlock()
 	a.next = k.Job + 1
-	return a.add(k)
+	return nil
 }
+
+// missing returns the number of the first mailing that is not here.
+func (a *mailings) missing() engine.Job {
+	a.lock.Lock()
+	defer a.lock.Unlock()
+	return a.next
+}
+
+// run keeps up with the mailings of the depot, and with those who ask whether it has, until ctx ends.
+func (a *mailings) run(ctx context.Context) error { return together(ctx, a.fetch, a.answer) }
 
 // fetch has the keys of each further mailing from the depot until ctx ends. What cannot be kept is used all the same: a
 // restart fetches it again.
 func (a *mailings) fetch(ctx context.Context) error {
 	return a.repeat(ctx, look, "the depot does not answer", func(ctx context.Context) error {
-		k, err := a.depot.FetchKeys(ctx, a.next, true)
+		k, err := a.depot.FetchKeys(ctx, a.missing(), true)
 		switch {
 		case errors.Is(err, depot.ErrAbsent): // it is yet to come
 			return errIdle
@@ -86,4 +110,55 @@ func (a *mailings) keep(k depot.Keys) error {
 		err = a.log.Sync()
 	}
 	return err
+}
+
+// waiting is the longest that a question whether keys are missing waits for its answer.
+const waiting = 8 * time.Second
+
+// complete reports whether the keys are here of all mailings that the depot had when it was called; false if the depot
+// does not say so within seconds. What a message sends back that was delivered before is of one of these: a mailing is
+// in the depot before a server can deliver it.
+func (a *mailings) complete() bool {
+	ctx, cancel := context.WithTimeout(context.Background(), waiting)
+	defer cancel()
+	answer := make(chan bool, 1)
+	select {
+	case a.asks <- answer:
+	case <-ctx.Done():
+		return false
+	}
+	select {
+	case all := <-answer:
+		return all
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// answer answers those who ask complete, all who wait by one question to the depot, until ctx ends.
+func (a *mailings) answer(ctx context.Context) error {
+	for {
+		var all []chan<- bool
+		select {
+		case <-ctx.Done():
+			return nil
+		case first := <-a.asks:
+			all = append(all, first)
+		}
+		for more := true; more; {
+			select {
+			case another := <-a.asks:
+				all = append(all, another)
+			default:
+				more = false
+			}
+		}
+		short, cancel := context.WithTimeout(ctx, a.patience)
+		_, err := a.depot.FetchKeys(short, a.missing(), false)
+		cancel()
+		for _, to := range all {
+			to <- errors.Is(err, depot.ErrAbsent)
+		}
+		sleep(ctx, a.pause)
+	}
 }

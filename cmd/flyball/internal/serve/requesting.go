@@ -46,6 +46,7 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	}
 	cfg := requests.Default()
 	cfg.Name, cfg.Domain = p.site.Name, m.of.Domain
+	cfg.Complete = func() bool { return s.all.complete() } // no request comes before all is there
 	m.events.named("flyball_requests_total", "What became of requests, since the station began.", "event",
 		string(requests.Left), string(requests.Returned), string(requests.Asked), string(requests.Unsent),
 		string(requests.Dropped))
@@ -78,7 +79,7 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 func (s *requesting) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.web, s.post) }
 	pushes := func(ctx context.Context) error { return s.pushes(ctx, s.changes) }
-	return together(ctx, s.station.Run, serve, s.all.fetch, s.watchBus, pushes)
+	return together(ctx, s.station.Run, serve, s.all.run, s.watchBus, pushes)
 }
 
 // changes returns the changes that the server has made after a number.

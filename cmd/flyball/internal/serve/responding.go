@@ -29,6 +29,7 @@ func (p *Process) openResponding(_ context.Context, m *member) (err error) {
 	m.server = s
 	cfg := response.Default(m.of.Folder)
 	cfg.Trusted = loopback
+	cfg.Complete = func() bool { return s.all.complete() } // no response comes before all is there
 	if s.server, err = response.New(cfg); err != nil {
 		return task.Unusable(m.name, err)
 	}
@@ -47,5 +48,5 @@ func (p *Process) openResponding(_ context.Context, m *member) (err error) {
 // run runs the server until ctx ends, or something fails for good.
 func (s *responding) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.web) }
-	return together(ctx, serve, s.all.fetch)
+	return together(ctx, serve, s.all.run)
 }

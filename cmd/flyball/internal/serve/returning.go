@@ -43,6 +43,7 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 			"reason", e.Reason)
 	}
 	cfg.Warn = func(err error) { m.log.Warn("returned mail cannot be kept", "why", err) }
+	cfg.Complete = func() bool { return s.all.complete() } // no mail comes before all is there
 	if s.server, err = inbound.New(cfg); err != nil {
 		return task.Unusable(m.name, err)
 	}
@@ -67,5 +68,5 @@ func (s *returning) run(ctx context.Context) error {
 			return s.server.Changes(after), nil
 		})
 	}
-	return together(ctx, serve, s.all.fetch, s.watchBus, pushes)
+	return together(ctx, serve, s.all.run, s.watchBus, pushes)
 }

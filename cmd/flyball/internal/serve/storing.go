@@ -90,7 +90,7 @@ func (s *storing) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error {
 		return s.serveDepot(ctx, s.files, s.web, func(d *depot.Server) { d.Store, d.Lists = s, s })
 	}
-	return together(ctx, serve, s.all.fetch, s.record, s.letGo)
+	return together(ctx, serve, s.all.run, s.record, s.letGo)
 }
 
 // add adds a mailing.
