@@ -203,8 +203,8 @@ func TestForgedPaths(t *testing.T) {
 	h.wants("returned news/7 unknown-user")
 }
 
-// Returned mail of a mailing that is not here yet is to be sent again, and then counts; forged paths are refused as soon
-// as all mailings are here, and those at once that no key can have written or whose time is over.
+// Returned mail of a mailing that is not here yet is to be sent again, and then counts; forged paths are refused as
+// soon as all mailings are here, and those at once that no key can have written or whose time is over.
 func TestMailingThatMayCome(t *testing.T) {
 	cfg := config(t)
 	asked, complete := 0, false

@@ -176,7 +176,7 @@ func TestBanksOfServers(t *testing.T) {
 	leave(at[2], mail.ToLeave, 3) // and at the first again
 	is(0, 1, 2, 3, 4, 5, 6)
 
-	// What may be of a mailing that is not here is refused for good once the A server says that there is none.
+	// What may be of a mailing that is not here is refused for good once the depot has no such mailing.
 	strange := mail.Key{9}
 	refused := func(at any) int {
 		var r *smtp.SMTPError
