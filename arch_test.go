@@ -53,7 +53,7 @@ storage bus
 farm bus/carrier
 cmd/flyball/internal/kinds
 cmd/flyball/internal/task cmd/flyball/internal/completion cmd/flyball/internal/manual
-cmd/flyball/internal/promote cmd/flyball/internal/kept cmd/flyball/internal/metrics
+cmd/flyball/internal/promote cmd/flyball/internal/kept cmd/flyball/internal/metrics cmd/flyball/internal/reporting
 cmd/flyball/internal/status cmd/flyball/internal/lists cmd/flyball/internal/letters
 cmd/flyball/internal/live cmd/flyball/internal/trials cmd/flyball/internal/deadlines cmd/flyball/internal/speed cmd/flyball/internal/terminal
 cmd/flyball/internal/bounces cmd/flyball/internal/requested cmd/flyball/internal/sites

@@ -209,7 +209,7 @@ var liveMutants = []mutant{
 	{"a header's name ends the list of a signature", "realrun/message/parse.go", "strings.IndexAny(lower, \";=\")",
 		"strings.IndexAny(lower, \";\")"},
 	{"no message is signed", "realrun/mailing/mailing.go", "if m.signer != nil {", "if m.signer != nil && m.fills {"},
-	{"a signature has the time of the clock", "realrun/message/dkim.go", "strconv.AppendInt(sig, run.unix, 10)",
+	{"a signature has the time of the clock", "realrun/message/dkim.go", "strconv.AppendInt(sig, unix, 10)",
 		"strconv.AppendInt(sig, run.unix+1, 10)"},
 	{"the space of a body is signed as it is", "realrun/message/dkim.go",
 		"				space = true\n				continue\n", ""},

@@ -57,7 +57,7 @@ var checks = []check{
 	{"lists", []string{"./internal/list", "./internal/csvfile"}},
 	{"depot", []string{"./realrun/depot"}},
 	{"site", []string{"./site", "./cmd/flyball/internal/sites", "./cmd/flyball/internal/serve",
-		"./cmd/flyball/internal/metrics"}},
+		"./cmd/flyball/internal/metrics", "./cmd/flyball/internal/reporting"}},
 	{"live", []string{"./realrun/dial", "./realrun/guard", "./realrun/message", "./realrun/mailing", "./realrun"}},
 	{"reports", []string{"./scenarios/study", "./scenarios/work", "./reports/..."}},
 	{"sim", []string{"./sim", "-skip", "Twin|Golden|Replic"}},

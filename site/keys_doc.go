@@ -113,7 +113,8 @@ func (Sending) KeyDoc(key string) (doc, source string) {
 	case "reports":
 		return "folder for delivery reports; seen from the folder of the site file", ""
 	case "notify":
-		return "http://IP:PORT/... on loopback to which each delivery report is posted, once or more", ""
+		return "mail address that gets each delivery report, or http://IP:PORT/... on loopback to which it " +
+			"is posted", ""
 	}
 	return "", ""
 }
@@ -138,8 +139,8 @@ func (Station) KeyDoc(key string) (doc, source string) {
 	case "mail":
 		return "IP:PORT at which role \"d\" takes requests by mail, and \"hybrid\" these and returned mail", ""
 	case "hello":
-		return "of role \"b\": name of this computer in EHLO, in the sender's domain; not given: the sender's " +
-			"domain", ""
+		return "of role \"b\", and of \"a\", which mails reports: name of this computer in EHLO, in the " +
+			"sender's domain; not given: the sender's domain", ""
 	case "url":
 		return "of role \"d\": https://HOST/PATH that a web server passes on to it; letters without " +
 			"List-Unsubscribe get it", ""

@@ -63,7 +63,7 @@ type Outside struct {
 	Complaints string `toml:"complaints"`
 }
 
-// SMTP is how B servers show themselves to receivers.
+// SMTP is how servers that send mail show themselves to receivers.
 type SMTP struct {
 	// encryption of sessions: "none", "opportunistic" (where the receiver offers it), "required", or "verified" (with a
 	// certificate of its name)
@@ -112,7 +112,7 @@ type Sending struct {
 	Licence int `toml:"licence" range:"0..1000000"`
 	// folder for delivery reports; seen from the folder of the site file
 	Reports string `toml:"reports" default:"reports"`
-	// http://IP:PORT/... on loopback to which each delivery report is posted, once or more
+	// mail address that gets each delivery report, or http://IP:PORT/... on loopback to which it is posted
 	Notify string `toml:"notify"`
 }
 
@@ -132,7 +132,8 @@ type Station struct {
 	Listen string `toml:"listen"`
 	// IP:PORT at which role "d" takes requests by mail, and "hybrid" these and returned mail
 	Mail string `toml:"mail"`
-	// of role "b": name of this computer in EHLO, in the sender's domain; not given: the sender's domain
+	// of role "b", and of "a", which mails reports: name of this computer in EHLO, in the sender's domain; not given:
+	// the sender's domain
 	Hello string `toml:"hello"`
 	// of role "d": https://HOST/PATH that a web server passes on to it; letters without List-Unsubscribe get it
 	URL string `toml:"url"`
@@ -309,7 +310,7 @@ var uses = []struct {
 	{"domain", func(s *Station) bool { return s.Domain != "" }, []string{C, D}},
 	{"store", func(s *Station) bool { return s.Store != "" }, []string{Storage}},
 	{"hard", func(s *Station) bool { return s.Hard != 0 }, []string{C}},
-	{"hello", func(s *Station) bool { return s.Hello != "" }, []string{B}},
+	{"hello", func(s *Station) bool { return s.Hello != "" }, []string{A, B}},
 	{"url", func(s *Station) bool { return s.URL != "" }, []string{D}},
 }
 

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Signer signs messages (DKIM, RFC 6376; Ed25519: RFC 8463) for the domain of their author. Safe for concurrent use.
@@ -62,6 +63,15 @@ var twice = []string{"from", "to", "subject", "date", "reply-to", "list-unsubscr
 // Sign puts the signature of the message dst[from:], which r has rendered for the run, in front of it. The same message
 // has the same signature: its time is the run's.
 func (s *Signer) Sign(dst []byte, from int, r *Renderer, run *Run) []byte {
+	return s.sign(dst, from, r.t.from.Domain, run.unix)
+}
+
+// SignFor is Sign for a message of an author at a domain, with the time of the signature.
+func (s *Signer) SignFor(dst []byte, from int, domain string, at time.Time) []byte {
+	return s.sign(dst, from, domain, at.Unix())
+}
+
+func (s *Signer) sign(dst []byte, from int, domain string, unix int64) []byte {
 	message := dst[from:]
 	end := bytes.Index(message, []byte("\r\n\r\n")) + len("\r\n")
 	var names, signed []byte
@@ -78,9 +88,9 @@ func (s *Signer) Sign(dst []byte, from int, r *Renderer, run *Run) []byte {
 	body := sha256.Sum256(relaxedBody(message[end+len("\r\n"):]))
 
 	const header = "DKIM-Signature"
-	sig := append([]byte(nil), header+": v=1; a="+s.algorithm+"; c=relaxed/relaxed; d="+r.t.from.Domain+";\r\n s="+
+	sig := append([]byte(nil), header+": v=1; a="+s.algorithm+"; c=relaxed/relaxed; d="+domain+";\r\n s="+
 		s.selector+"; t="...)
-	sig = strconv.AppendInt(sig, run.unix, 10)
+	sig = strconv.AppendInt(sig, unix, 10)
 	sig = append(foldAt(append(sig, ";\r\n h="...), names, ':'), ";\r\n bh="...)
 	sig = append(base64.StdEncoding.AppendEncode(sig, body[:]), ";\r\n b="...)
 	signed = append(signed, "dkim-signature:"...)

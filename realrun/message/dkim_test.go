@@ -108,6 +108,10 @@ func TestSignatures(t *testing.T) {
 			if again := s.Sign(slices.Clone(plain), len("before"), r, run); !bytes.Equal(out, again) {
 				t.Error("a message that is signed again differs")
 			}
+			of := s.SignFor(slices.Clone(plain), len("before"), "x.test", time.Unix(1_700_000_000, 0))
+			if !bytes.Equal(out, of) {
+				t.Error("a message is signed otherwise for its author's domain")
+			}
 			if !bytes.HasPrefix(out, []byte("beforeDKIM-Signature: ")) || !bytes.HasSuffix(out, plain[len("before"):]) {
 				t.Fatalf("the signature is not in front of the message:\n%s", out)
 			}

@@ -162,6 +162,8 @@ for safety.`,
 	f.BoolVar(&q.FoldCase, "fold-case", false, "addresses that differ in upper and lower case only are duplicates")
 	f.StringVar(&q.Letter, "letter", "", "file of the letter; not given: a plain one")
 	f.IntVar(&q.Count, "count", 0, "number of recipients, which must be right where the site mails people")
+	f.StringArrayVar(&q.Notify, "notify", nil, "mail address, or http://IP:PORT/... on loopback, that gets the report "+
+		"(repeatable)")
 	f.Var(console.Span(&q.Due), "due", "time from now on after which the mailing begins")
 	f.Var(console.Span(&q.Deadline), "deadline", "time after its begin by which all are to be final; 0s: none")
 	f.IntVar(&q.Terms.Processes, "processes", 0, "MTA processes on each B server; 0: the site's")

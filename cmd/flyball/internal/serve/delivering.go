@@ -62,7 +62,7 @@ func (p *Process) openDelivering(ctx context.Context, m *member) (err error) {
 		Returns: func(r mail.Recipient, t mail.Try, _ string) string {
 			return s.letters.Returns(r, t, p.site.ReturnDomain())
 		}}
-	if t.Resolver, err = s.leads(); err != nil {
+	if t.Resolver, err = leads(p.site, t.Domain, s.letters.domain); err != nil {
 		return err
 	}
 	keeping := realrun.Keeping{Journal: m.journal, Before: m.before, Boot: kept.Boot(), Zero: m.zero(),

@@ -26,14 +26,14 @@ import (
 	"flyball/realrun/path"
 )
 
-// leads returns what leads attempts to receivers.
-func (s *delivering) leads() (realrun.Resolver, error) {
-	of := s.in.site
+// leads returns what leads attempts of a server, which introduces itself as hello, to the receivers of a site, by the
+// domains of recipients.
+func leads(of *sites.Site, hello string, domain func(mail.Recipient) string) (realrun.Resolver, error) {
 	switch {
 	case of.Resolver != "":
 		return named{live.NameServer(names.Config{Server: of.Resolver, Dial: of.Allowlist.Dial,
-			Luck: rng.New(of.Scenario.Seed, 0), Own: []string{of.Sender(), of.Hello(s.of)}, Port: uint16(of.Port)},
-			of.Scenario, 1), s.letters.domain}, nil
+			Luck: rng.New(of.Scenario.Seed, 0), Own: []string{of.Sender(), hello}, Port: uint16(of.Port)},
+			of.Scenario, 1), domain}, nil
 	case of.Leads != nil:
 		return of.Leads, nil
 	}
@@ -174,6 +174,8 @@ func rest(of *sites.Site) time.Duration { return time.Duration(of.Scenario.Stall
 // allCaps returns the caps of all attempts of this computer with the site's allowlist, which all B servers of this
 // process share.
 func (p *Process) allCaps() (*guard.Caps, error) {
+	p.counting.Lock()
+	defer p.counting.Unlock()
 	if p.caps == nil {
 		c, err := live.Caps("outside.allow", p.site.Outside.Allow, p.site.Allowlist)
 		if err != nil {

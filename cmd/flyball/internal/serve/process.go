@@ -39,7 +39,9 @@ type Process struct {
 	tokens  map[string]string // of stations, for the depot
 	clients []depot.Client    // whom the depot knows
 	secrets sites.Secrets
-	caps    *guard.Caps // of this computer; nil: not used
+
+	counting sync.Mutex  // of caps
+	caps     *guard.Caps // of this computer; nil: not used
 
 	lock    sync.Mutex // of what follows
 	members []*member

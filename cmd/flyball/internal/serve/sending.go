@@ -1,28 +1,26 @@
 package serve
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"path/filepath"
 	"sync"
 	"time"
 
+	"flyball/cmd/flyball/internal/reporting"
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/engine/sender"
-	"flyball/internal/durable"
 	"flyball/internal/mail"
 	"flyball/internal/points"
 	"flyball/internal/vt"
+	"flyball/realrun"
 	"flyball/realrun/depot"
-	"flyball/realrun/dial"
 	"flyball/realrun/guard"
+	"flyball/realrun/message"
 	"flyball/realrun/station"
 	"flyball/site"
 )
@@ -35,6 +33,7 @@ type sending struct {
 	files   *depot.Depot
 	web     net.Listener // of the depot
 	sums    chan engine.Summary
+	outbox  *reporting.Outbox
 
 	lock     sync.Mutex
 	recorded map[engine.Job]bool // by the storage server
@@ -55,6 +54,9 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 		return task.Fail(task.Invalid, "sending: %w", errors.Join(errs...))
 	}
 	s.role = sender.New(cfg)
+	if err := s.openOutbox(); err != nil {
+		return err
+	}
 	if s.files, err = depot.Open(filepath.Join(m.of.Folder, "depot")); err != nil {
 		return task.Fail(task.Environment, "%s: %w", m.name, err)
 	}
@@ -79,7 +81,7 @@ func (p *Process) openSending(ctx context.Context, m *member) (err error) {
 
 // run runs the server until ctx ends, or something fails for good.
 func (s *sending) run(ctx context.Context) error {
-	return together(ctx, s.station.Run, s.serve, s.takeMailings, s.reports, s.watchBus)
+	return together(ctx, s.station.Run, s.serve, s.takeMailings, s.reports, s.outbox.Run, s.watchBus)
 }
 
 func (s *sending) serve(ctx context.Context) error {
@@ -137,6 +139,9 @@ func (s *sending) takeMailings(ctx context.Context) error {
 
 // submit gives the role a mailing. Its times are times of the station.
 func (s *sending) submit(ctx context.Context, m depot.Manifest, p sites.Pending) error {
+	if err := s.outbox.Expect(m.Job, m.Secret, p.Notify); err != nil {
+		return err
+	}
 	err := s.station.Do(ctx, func(now vt.Time, out *engine.Outbox) {
 		at := func(t time.Time) vt.Time {
 			if t.IsZero() {
@@ -153,22 +158,6 @@ func (s *sending) submit(ctx context.Context, m depot.Manifest, p sites.Pending)
 	return err
 }
 
-// Report is a delivery report ([0038]).
-type Report struct {
-	Schema        string     `json:"schema"`
-	SchemaVersion int        `json:"schema_version"`
-	Site          string     `json:"site"`
-	Job           engine.Job `json:"job"`
-	Recipients    uint32     `json:"recipients"`
-	Delivered     uint64     `json:"delivered"`
-	Failed        uint64     `json:"failed"`
-	Held          uint64     `json:"held"`       // who may have the message, and get it no second time
-	Suppressed    uint64     `json:"suppressed"` // who asked for nothing while the mailing was under way
-	Ambiguous     uint64     `json:"ambiguous"`  // who may have a message without a reply, and so another one
-	LateSeconds   float64    `json:"late_seconds"`
-	Ended         time.Time  `json:"ended"`
-}
-
 // reports ends each mailing of which the role has a summary, and acknowledges that, until ctx ends. The role asks again
 // about one that cannot end yet.
 func (s *sending) reports(ctx context.Context) error {
@@ -178,7 +167,7 @@ func (s *sending) reports(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case sum := <-s.sums:
-			switch ended, err := s.end(ctx, sum, given); {
+			switch ended, err := s.end(sum, given); {
 			case err != nil:
 				s.log.Error("a report cannot be given", "job", sum.Job, "why", err)
 			case ended:
@@ -191,10 +180,10 @@ func (s *sending) reports(ctx context.Context) error {
 
 // end gives the report of a mailing, unless given has it, and then lets its list and its letter go, once the storage
 // server has its outcomes too, if there is one. It reports whether they have gone.
-func (s *sending) end(ctx context.Context, sum engine.Summary, given map[engine.Job]bool) (bool, error) {
+func (s *sending) end(sum engine.Summary, given map[engine.Job]bool) (bool, error) {
 	m, err := s.files.Mailing(sum.Job)
 	if err == nil && !given[sum.Job] {
-		err = s.report(ctx, m, sum)
+		err = s.report(m, sum)
 	}
 	if given[sum.Job] = err == nil; err != nil {
 		return false, err
@@ -212,49 +201,54 @@ func (s *sending) isRecorded(job engine.Job) bool {
 	return s.recorded[job] || len(s.in.site.Of(site.Storage)) == 0
 }
 
-// report gives a report: a file, and what the mailing's notify says.
-func (s *sending) report(ctx context.Context, m depot.Manifest, sum engine.Summary) error {
-	r := Report{Schema: "flyball/delivery-report", SchemaVersion: 1, Site: s.in.site.Name, Job: sum.Job,
-		Recipients: m.Recipients, Delivered: sum.Delivered, Failed: sum.Failed, Held: sum.Held,
-		Suppressed: sum.Suppressed, Ambiguous: sum.Ambiguous, LateSeconds: sum.Late.Seconds(),
-		Ended: time.Now().UTC().Round(time.Millisecond)}
-	text, err := json.MarshalIndent(r, "", "  ")
+// report gives the report of a mailing: to a file, and to those who are to have it.
+func (s *sending) report(m depot.Manifest, sum engine.Summary) error {
+	r := reporting.New(s.in.site.Name, sum, m.Recipients, m.Date, time.Now())
+	if m.List != nil {
+		r.List = m.List.Name
+	}
+	if m.Letter != nil {
+		r.Letter = m.Letter[0].Name
+	}
+	file, err := s.outbox.Give(r, m.Secret, s.in.site.Sending.Notify)
 	if err != nil {
 		return err
 	}
-	if err := durable.Files(s.in.site.Sending.Reports).Make(); err != nil {
-		return err
-	}
-	name := filepath.Join(s.in.site.Sending.Reports, fmt.Sprintf("mailing-%d.json", sum.Job))
-	if err := durable.Write(name, append(text, '\n')); err != nil {
-		return err
-	}
-	if url := s.in.site.Sending.Notify; url != "" {
-		if err := post(ctx, url, text); err != nil {
-			return err
-		}
-	}
 	s.log.Info("a mailing is reported", "job", r.Job, "delivered", r.Delivered, "failed", r.Failed,
-		"suppressed", r.Suppressed, "held", r.Held, "ambiguous", r.Ambiguous, "report", name)
+		"suppressed", r.Suppressed, "held", r.Held, "ambiguous", r.Ambiguous, "report", file)
 	return nil
 }
 
-// post posts a report to an address on loopback.
-func post(ctx context.Context, url string, text []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
-	if err != nil {
-		return err
+// openOutbox opens what sends reports: as B servers send, by the resend policy of the scenario.
+func (s *sending) openOutbox() error {
+	of := s.in.site
+	s.outbox = &reporting.Outbox{Dir: of.Outbox(), Reports: of.Sending.Reports, Sender: of.Sender(), Log: s.log,
+		Retry: of.Scenario.Retry, Via: s.mailsTo}
+	if of.Allowlist != nil {
+		s.outbox.Permit = func(ctx context.Context) error {
+			all, err := s.in.allCaps()
+			if err != nil {
+				return err
+			}
+			return all.Take(ctx)
+		}
 	}
-	r.Header.Set("Content-Type", "application/json")
-	answer, err := (*dial.Allowlist)(nil).HTTP(nil).Do(r)
-	if err != nil {
-		return err
-	}
-	answer.Body.Close()
-	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("%s answers %s", url, answer.Status)
+	if err := s.outbox.Open(); err != nil {
+		return task.Fail(task.Environment, "%s: %w", s.name, err)
 	}
 	return nil
+}
+
+// mailsTo returns what takes a report to a domain, and what signs it. Secrets are read when they are needed: the
+// computer of an A server that mails no report needs none.
+func (s *sending) mailsTo(domain string) (*realrun.SMTP, *message.Signer, error) {
+	of := s.in.site
+	shows, err := of.ReadSecrets()
+	if err != nil {
+		return nil, nil, err
+	}
+	hello := of.Hello(s.of)
+	leads, err := leads(of, hello, func(mail.Recipient) string { return domain })
+	return &realrun.SMTP{Resolver: leads, Dialogue: of.Scenario.Dialogue, Scale: 1, Allow: of.Allowlist,
+		Security: shows.Security, Domain: hello}, shows.Signer, err
 }

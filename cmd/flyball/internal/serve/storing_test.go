@@ -18,6 +18,7 @@ import (
 	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/realrun/depot"
+	"flyball/scenarios"
 	"flyball/site"
 	"flyball/storage"
 )
@@ -227,7 +228,7 @@ func TestStorageServer(t *testing.T) {
 // before the role knows that, the mailing ends when the role asks again, though the storage server repeats nothing.
 func TestMailingEndsOnce(t *testing.T) {
 	dir := t.TempDir()
-	of := &sites.Site{Config: &site.Config{}}
+	of := &sites.Site{Config: &site.Config{}, Scenario: &scenarios.Scenario{}}
 	of.Stations, of.Sending.Reports = []site.Station{{Role: site.Storage}}, filepath.Join(dir, "reports")
 	begin := func() *sending {
 		files, err := depot.Open(filepath.Join(dir, "depot"))
@@ -235,8 +236,12 @@ func TestMailingEndsOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { files.Close() })
-		return &sending{member: &member{in: &Process{site: of}, log: quiet()}, files: files,
+		s := &sending{member: &member{in: &Process{site: of}, log: quiet()}, files: files,
 			recorded: map[engine.Job]bool{}}
+		if err := s.openOutbox(); err != nil {
+			t.Fatal(err)
+		}
+		return s
 	}
 	s := begin()
 	keys := depot.Keys{Job: 1, Recipients: 1, Date: time.Now(), Secret: mail.Key{1}}
@@ -248,13 +253,13 @@ func TestMailingEndsOnce(t *testing.T) {
 	given := map[engine.Job]bool{}
 	for _, recorded := range []bool{false, true} {
 		s.recorded[1] = recorded
-		ended, err := s.end(t.Context(), engine.Summary{Job: 1}, given)
+		ended, err := s.end(engine.Summary{Job: 1}, given)
 		if m, _ := s.files.Mailing(1); err != nil || ended != recorded || m.Ended != recorded {
 			t.Errorf("recorded %v: got %v, %v, and in the depot %v", recorded, ended, err, m.Ended)
 		}
 	}
 	s.files.Close()
-	if ended, err := begin().end(t.Context(), engine.Summary{Job: 1}, map[engine.Job]bool{}); err != nil || !ended {
+	if ended, err := begin().end(engine.Summary{Job: 1}, map[engine.Job]bool{}); err != nil || !ended {
 		t.Errorf("after a stop: got %v, %v", ended, err)
 	}
 }

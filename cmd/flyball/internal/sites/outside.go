@@ -11,6 +11,7 @@ import (
 	signing "flyball/cmd/flyball/internal/letters"
 	"flyball/cmd/flyball/internal/live"
 	"flyball/cmd/flyball/internal/promote"
+	"flyball/cmd/flyball/internal/reporting"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/conf"
 	"flyball/realrun/dial"
@@ -31,7 +32,7 @@ type people struct {
 	words    string // about the parameters
 }
 
-// Secrets are what B servers show to receivers.
+// Secrets are what senders of mail show to receivers.
 type Secrets struct {
 	Security wire.Security
 	Signer   *message.Signer // nil: messages are not signed
@@ -95,6 +96,9 @@ func (s *Site) checkOutside(l, unsafe *conf.List) {
 			safe(p.key, s.Allowlist.CheckAddress(p.at))
 		}
 	}
+	if to := s.Sending.Notify; to != "" {
+		safe("sending.notify", reporting.Check(to, s.Allowlist, s.Receiver))
+	}
 	for i, v := range s.Stations {
 		for _, p := range []struct{ key, name string }{{".domain", v.Domain}, {".hello", v.Hello}} {
 			if p.name != "" {
@@ -110,11 +114,34 @@ func (s *Site) checkOutside(l, unsafe *conf.List) {
 	}
 }
 
-// Secrets reads what B servers show to receivers, on a computer that has one.
+// checkNotify returns an error unless the report of a mailing may go to addresses, by mail with secrets that are here.
+func (s *Site) checkNotify(all []string) error {
+	var wrong []error
+	for _, to := range all {
+		if err := reporting.Check(to, s.Allowlist, s.Receiver); err != nil {
+			wrong = append(wrong, live.RefusedOr(task.Usage, fmt.Errorf("--notify: %w", err)))
+		}
+	}
+	if wrong == nil && slices.ContainsFunc(all, reporting.ByMail) {
+		_, err := s.ReadSecrets()
+		return err
+	}
+	return errors.Join(wrong...)
+}
+
+// Secrets reads what senders of mail show to receivers, on a computer that has a B server, or the A server of a site
+// whose reports go by mail.
 func (s *Site) Secrets() (v Secrets, err error) {
-	if !slices.ContainsFunc(s.Here, func(v site.Station) bool { return v.Role == site.B }) {
+	if !slices.ContainsFunc(s.Here, func(v site.Station) bool {
+		return v.Role == site.B || v.Role == site.A && reporting.ByMail(s.Sending.Notify)
+	}) {
 		return v, nil
 	}
+	return s.ReadSecrets()
+}
+
+// ReadSecrets reads what senders of mail show to receivers.
+func (s *Site) ReadSecrets() (v Secrets, err error) {
 	protection := live.Security{TLS: s.SMTP.TLS, Login: s.SMTP.Login}
 	if v.Security, err = protection.Read("smtp.login"); err != nil || s.SMTP.DKIM == "" {
 		return v, err
@@ -131,7 +158,7 @@ func (s *Site) Sender() string {
 	return s.Allowlist.Sender
 }
 
-// Hello returns the name by which a B server introduces itself.
+// Hello returns the name by which a server introduces itself that sends mail.
 func (s *Site) Hello(v site.Station) string {
 	if v.Hello != "" {
 		return v.Hello
@@ -164,6 +191,9 @@ func (s *Site) receivers() string {
 func (s *Site) plan() ([]string, error) {
 	lines := []string{fmt.Sprintf("Sends to %s, encryption %s; return paths at %s", s.receivers(), s.SMTP.TLS,
 		s.ReturnDomain())}
+	if to := s.Sending.Notify; to != "" {
+		lines = append(lines, "Reports of all mailings go to "+to)
+	}
 	if s.Allowlist == nil {
 		return append(lines, "Mails reserved domains on loopback: there is no outside.allow"), nil
 	}

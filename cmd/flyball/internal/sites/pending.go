@@ -39,6 +39,7 @@ type Submission struct {
 	Due      vt.Span
 	Deadline vt.Span // after Due; 0: none
 	Terms    engine.Terms
+	Notify   []string // addresses that get the delivery report, beside the site's
 
 	Count int                 // recipients that the operator expects of a site that mails people; 0: not given
 	Ask   func() (int, error) // asks the operator for their number; nil: no operator is there
@@ -60,6 +61,7 @@ type Pending struct {
 	depot.Manifest
 	Due      time.Time `json:"due"`
 	Deadline time.Time `json:"deadline,omitzero"`
+	Notify   []string  `json:"notify,omitempty"` // see Submission; no other server needs them
 }
 
 // Names in the queue.
@@ -87,9 +89,10 @@ func (s *Site) Submit(q Submission) (*Submitted, error) {
 	if q.Deadline > 0 {
 		p.Deadline = p.Due.Add(time.Duration(q.Deadline))
 	}
-	if err := q.validate(); err != nil {
+	if err := errors.Join(q.validate(), s.checkNotify(q.Notify)); err != nil {
 		return nil, err
 	}
+	p.Notify = q.Notify
 	var files []durable.File
 	for _, f := range []struct {
 		flag, name, as string

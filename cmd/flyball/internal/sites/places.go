@@ -3,6 +3,7 @@ package sites
 import (
 	"crypto/sha256"
 	"net/netip"
+	"path/filepath"
 	"slices"
 
 	"flyball/realrun/depot"
@@ -14,6 +15,12 @@ import (
 // JournalID names the journal of a station of the site.
 func (s *Site) JournalID(v site.Station) journal.ID {
 	return sha256.Sum256([]byte("flyball station 1 " + s.Name + " " + v.Name()))
+}
+
+// Outbox returns the folder of the A server with the reports that are to be sent.
+func (s *Site) Outbox() string {
+	a, _ := s.Named(site.A)
+	return filepath.Join(a.Folder, "outbox")
 }
 
 // DepotAddress returns where the depot listens.

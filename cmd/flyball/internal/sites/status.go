@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"flyball/cmd/flyball/internal/reporting"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
 	"flyball/internal/durable"
@@ -43,6 +44,8 @@ type MailingStatus struct {
 	Ambiguous  int        `json:"ambiguous"`   // who may have a message without a reply, and so another one
 	Open       int        `json:"open"`        // who are not final
 	Subsets    []Subset   `json:"subsets"`     // in the order of their plans
+	// addresses to which the delivery report goes
+	Notices []reporting.Notice `json:"notices"`
 }
 
 // Subset is a part of a mailing's list on its server.
@@ -82,10 +85,16 @@ func (s *Site) Status() (*Status, error) {
 	if err != nil {
 		return nil, task.Fail(task.Environment, "the queue of pending messages: %w", err)
 	}
+	notices, err := reporting.Read(s.Outbox())
+	if err != nil {
+		return nil, task.Fail(task.Environment, "the reports that are to be sent: %w", err)
+	}
 	out := &Status{Schema: "flyball/site-status", SchemaVersion: format.SchemaVersion, Site: s.Name,
 		Pending: append([]string{}, waiting...), Mailings: []MailingStatus{}, Barred: len(barred)}
 	for _, a := range accounts {
-		out.Mailings = append(out.Mailings, a.status())
+		m := a.status()
+		m.Notices = append([]reporting.Notice{}, notices[a.Job]...)
+		out.Mailings = append(out.Mailings, m)
 	}
 	out.Responses, err = s.responses()
 	return out, err
@@ -270,7 +279,12 @@ func (s *Status) Text(w io.Writer, color bool) error {
 		"failed", "held", "suppressed", "not allowed", "open", "ambiguous"}}
 	parts := format.Table{Caption: "Subsets:", Left: 3, Head: []string{"mailing", "server", "state", "plan",
 		"recipients", "imported"}}
+	told := format.Table{Caption: "Reports:", Left: 3, Words: true, Head: []string{"mailing", "to", "state", "tries",
+		"why it was not sent"}}
 	for _, m := range s.Mailings {
+		for _, n := range m.Notices {
+			told.Rows = append(told.Rows, []string{fmt.Sprint(m.Job), n.To, n.State, fmt.Sprint(n.Tries), n.Why})
+		}
 		row := []string{fmt.Sprint(m.Job), m.State}
 		for _, n := range []int{m.Recipients, m.Delivered, m.Failed, m.Held, m.Suppressed, m.NotAllowed, m.Open,
 			m.Ambiguous} {
@@ -285,8 +299,16 @@ func (s *Status) Text(w io.Writer, color bool) error {
 	if err := all.Write(w, color); err != nil {
 		return err
 	}
-	if err := parts.Write(w, color); err != nil || len(s.Responses) == 0 {
+	if err := parts.Write(w, color); err != nil {
 		return err
+	}
+	if told.Rows != nil {
+		if err := told.Write(w, color); err != nil {
+			return err
+		}
+	}
+	if len(s.Responses) == 0 {
+		return nil
 	}
 	return s.responsesTable().Write(w, color)
 }
