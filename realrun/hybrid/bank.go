@@ -16,10 +16,12 @@ type bank struct {
 	lock sync.Mutex
 	next int
 	down map[netip.AddrPort]time.Time // when each was last out of reach
+
+	failed func(netip.AddrPort) // of a Config
 }
 
-func newBank(all []netip.AddrPort, rest time.Duration) *bank {
-	return &bank{all: all, rest: rest, down: map[netip.AddrPort]time.Time{}}
+func newBank(all []netip.AddrPort, c *Config) *bank {
+	return &bank{all: all, rest: c.Rest, down: map[netip.AddrPort]time.Time{}, failed: c.Failed}
 }
 
 // order returns the servers in the order in which to ask them.
@@ -45,5 +47,8 @@ func (b *bank) tried(at netip.AddrPort, now time.Time, reached bool) {
 	defer b.lock.Unlock()
 	if delete(b.down, at); !reached {
 		b.down[at] = now
+		if b.failed != nil {
+			b.failed(at)
+		}
 	}
 }

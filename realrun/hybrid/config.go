@@ -35,6 +35,44 @@ type Config struct {
 
 	// Rest is how long a server that could not be reached is asked after all others of its bank.
 	Rest time.Duration
+
+	Tell   func(Kind, Result)   // of what came, when it has its result; may be nil
+	Failed func(netip.AddrPort) // a server of a bank, each time that it could not be reached; may be nil
+}
+
+// Kind is what has come to the server.
+type Kind string
+
+// All kinds: by their paths, requests are of responses (/o/, /c/) and for servers of requests (/u/).
+const (
+	Mail    Kind = "mail"
+	Open    Kind = "open"
+	Click   Kind = "click"
+	Request Kind = "request"
+	Other   Kind = "other" // a request of the web for another path
+)
+
+// Kinds are all of them.
+var Kinds = []Kind{Mail, Open, Click, Request, Other}
+
+// Result is what has become of something that came.
+type Result string
+
+// All results.
+const (
+	Forwarded Result = "forwarded" // a server has taken the mail, or answered the request
+	Refused   Result = "refused"   // for good, here or by a server
+	Failed    Result = "failed"    // no server takes it now
+)
+
+// Results are all of them.
+var Results = []Result{Forwarded, Refused, Failed}
+
+// tell tells of what came.
+func (c *Config) tell(k Kind, r Result) {
+	if c.Tell != nil {
+		c.Tell(k, r)
+	}
 }
 
 // Route takes the mail whose address has a domain and begins with a prefix.

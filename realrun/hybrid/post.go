@@ -64,6 +64,7 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 			return nil
 		}
 	}
+	s.of.cfg.tell(Mail, Refused)
 	return refusal(550, "No such return path")
 }
 
@@ -73,7 +74,16 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return s.of.forward(s.of.banks[s.route], wire.Envelope{From: s.from, To: s.to}, append(s.trace(), raw...))
+	err = s.of.forward(s.of.banks[s.route], wire.Envelope{From: s.from, To: s.to}, append(s.trace(), raw...))
+	switch err {
+	case nil:
+		s.of.cfg.tell(Mail, Forwarded)
+	case refused:
+		s.of.cfg.tell(Mail, Refused)
+	default:
+		s.of.cfg.tell(Mail, Failed)
+	}
+	return err
 }
 
 // trace returns the line that says where a message came from (RFC 5321 4.4).

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -184,6 +185,37 @@ func send(t testing.TB, addr, to, message string) int {
 	return 0
 }
 
+// told keeps the events of a server.
+type told struct {
+	lock   sync.Mutex
+	came   []string
+	failed []netip.AddrPort
+}
+
+// tells has a configuration tell it.
+func (k *told) tells(cfg *Config) {
+	cfg.Tell = func(kind Kind, r Result) {
+		k.lock.Lock()
+		defer k.lock.Unlock()
+		k.came = append(k.came, string(kind)+" "+string(r))
+	}
+	cfg.Failed = func(at netip.AddrPort) {
+		k.lock.Lock()
+		defer k.lock.Unlock()
+		k.failed = append(k.failed, at)
+	}
+}
+
+// wants compares the events.
+func (k *told) wants(t *testing.T, name string, failed []netip.AddrPort, came ...string) {
+	t.Helper()
+	k.lock.Lock()
+	defer k.lock.Unlock()
+	if !slices.Equal(k.came, came) || !slices.Equal(k.failed, failed) {
+		t.Errorf("%s: told %q and that %v failed, want %q and %v", name, k.came, k.failed, came, failed)
+	}
+}
+
 // What a bank makes of a message is what its sender hears: 250 only where a server has said so, once.
 func TestBanks(t *testing.T) {
 	for _, v := range []struct {
@@ -204,19 +236,29 @@ func TestBanks(t *testing.T) {
 		{"none takes it now", []func(string) string{at("MAIL", "451 later"), at("DATA", "421 bye")}, 451, []int{0, 0}},
 	} {
 		var servers []*scripted
-		var bank []netip.AddrPort
+		var bank, dead []netip.AddrPort
 		for _, reply := range v.bank {
 			if reply == nil {
 				servers = append(servers, &scripted{at: nothing(t)})
+				dead = append(dead, servers[len(servers)-1].at)
 			} else {
 				servers = append(servers, play(t, reply))
 			}
 			bank = append(bank, servers[len(servers)-1].at)
 		}
-		addr, _ := served(t, config(bank...))
+		var k told
+		cfg := config(bank...)
+		k.tells(&cfg)
+		addr, _ := served(t, cfg)
 		if got := send(t, addr, to(7), report); got != v.want {
 			t.Errorf("%s: got %d, want %d", v.name, got, v.want)
 		}
+		became := map[int]string{250: "mail forwarded", 554: "mail refused", 451: "mail failed"}[v.want]
+		k.wants(t, v.name, dead, became)
+		if got := send(t, addr, "postmaster@elsewhere.example", report); got != 550 {
+			t.Errorf("%s: mail to another domain: got %d, want 550", v.name, got)
+		}
+		k.wants(t, v.name, dead, became, "mail refused")
 		for i, s := range servers {
 			n, text := s.messages()
 			if n != v.taken[i] {
@@ -268,7 +310,7 @@ func TestAnswerWaits(t *testing.T) {
 func TestOrder(t *testing.T) {
 	a, b, c := netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("127.0.0.1:2"),
 		netip.MustParseAddrPort("127.0.0.1:3")
-	bank := newBank([]netip.AddrPort{a, b, c}, time.Minute)
+	bank := newBank([]netip.AddrPort{a, b, c}, &Config{Rest: time.Minute})
 	now := time.Now()
 	order := func(at time.Time) string {
 		text := ""

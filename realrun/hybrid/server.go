@@ -32,7 +32,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, client: cfg.Allow.HTTP(nil).Transport}
 	quiet := log.New(io.Discard, "", 0) // clients that vanish
 	for _, r := range cfg.Mail {
-		s.banks = append(s.banks, newBank(r.Bank, cfg.Rest))
+		s.banks = append(s.banks, newBank(r.Bank, &cfg))
 	}
 	s.web = s.fronts(quiet)
 	s.post = s.newPost(quiet)

@@ -20,6 +20,7 @@ import (
 
 // front is a path with what stands behind it.
 type front struct {
+	kind    Kind
 	prefix  string
 	methods []string
 	proxy   *httputil.ReverseProxy
@@ -29,20 +30,21 @@ type front struct {
 func (s *Server) fronts(quiet *log.Logger) (all []front) {
 	looks := []string{http.MethodGet, http.MethodHead}
 	for _, v := range []struct {
+		kind    Kind
 		prefix  string
 		methods []string
 		bank    []netip.AddrPort
-	}{{"/o/", looks, s.cfg.Response}, {"/c/", looks, s.cfg.Response},
-		{"/u/", append(slices.Clone(looks), http.MethodPost), s.cfg.Requests}} {
+	}{{Open, "/o/", looks, s.cfg.Response}, {Click, "/c/", looks, s.cfg.Response},
+		{Request, "/u/", append(slices.Clone(looks), http.MethodPost), s.cfg.Requests}} {
 		if len(v.bank) > 0 {
-			all = append(all, front{v.prefix, v.methods, s.proxy(newBank(v.bank, s.cfg.Rest), quiet)})
+			all = append(all, front{v.kind, v.prefix, v.methods, s.proxy(v.kind, newBank(v.bank, &s.cfg), quiet)})
 		}
 	}
 	return all
 }
 
-// proxy returns a proxy before a bank.
-func (s *Server) proxy(b *bank, quiet *log.Logger) *httputil.ReverseProxy {
+// proxy returns a proxy before a bank, for requests of a kind.
+func (s *Server) proxy(k Kind, b *bank, quiet *log.Logger) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetXForwarded() // in place of what the client said of itself
@@ -54,7 +56,7 @@ func (s *Server) proxy(b *bank, quiet *log.Logger) *httputil.ReverseProxy {
 				}
 			}
 		},
-		Transport: &behind{s, b},
+		Transport: &behind{s, b, k},
 		ErrorLog:  quiet,
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			http.Error(w, "No server answers now", http.StatusBadGateway)
@@ -75,8 +77,9 @@ var (
 // behind asks the servers of a bank, one after the other, until one answers. What is asked for may be asked twice: a
 // look changes nothing, and a request that comes again counts once.
 type behind struct {
-	of *Server
-	b  *bank
+	of   *Server
+	b    *bank
+	kind Kind
 }
 
 // RoundTrip returns the answer of a server.
@@ -90,8 +93,12 @@ func (b *behind) RoundTrip(r *http.Request) (answer *http.Response, err error) {
 		answer, reached, err = b.of.ask(r, at)
 		if b.b.tried(at, time.Now(), reached); err == nil {
 			points.Reached("asked")
+			b.of.cfg.tell(b.kind, Forwarded)
 			return answer, nil
 		}
+	}
+	if r.Context().Err() == nil { // else it is the client that is gone
+		b.of.cfg.tell(b.kind, Failed)
 	}
 	return nil, err
 }
@@ -139,15 +146,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	clean := path.Clean(r.URL.Path)
 	switch {
 	case i < 0, r.URL.RawPath != "", clean != r.URL.Path && clean+"/" != r.URL.Path, r.URL.Host != "":
+		s.cfg.tell(Other, Refused)
 		http.Error(w, "No such page", http.StatusNotFound)
 		return
 	case !slices.Contains(s.web[i].methods, r.Method):
+		s.cfg.tell(s.web[i].kind, Refused)
 		w.Header().Set("Allow", strings.Join(s.web[i].methods, ", "))
 		http.Error(w, "No such method", http.StatusMethodNotAllowed)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(s.cfg.MostBody)))
 	if err != nil {
+		s.cfg.tell(s.web[i].kind, Refused)
 		http.Error(w, "The request is too long", http.StatusRequestEntityTooLarge)
 		return
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -130,17 +131,29 @@ func TestWebBanks(t *testing.T) {
 			second := answer(t, good)
 			cfg := config(nothing(t))
 			cfg.Response = []netip.AddrPort{v.first, second.at}
+			var k told
+			k.tells(&cfg)
 			_, web := served(t, cfg)
 			if code, text, header := get(t, "GET", "http://"+web+"/c/x", ""); code != 200 || text != "good" ||
 				strings.Contains(fmt.Sprint(header), "inner-7") {
 				t.Errorf("got %d, %q, %v", code, text, header)
 			}
+			failed := []netip.AddrPort{v.first}
+			if strings.HasPrefix(v.name, "too l") {
+				failed = nil // it is reached
+			}
+			k.wants(t, v.name, failed, "click forwarded")
+			get(t, "GET", "http://"+web+"/", "")
+			get(t, "POST", "http://"+web+"/c/x", "")
+			k.wants(t, v.name, failed, "click forwarded", "other refused", "click refused")
 			cfg.Response = cfg.Response[:1]
 			_, web = served(t, cfg)
 			if code, text, _ := get(t, "GET", "http://"+web+"/c/x", ""); code != 502 ||
 				strings.Contains(text, "half") || strings.Contains(text, v.first.String()) {
 				t.Errorf("alone: got %d, %.80q", code, text)
 			}
+			k.wants(t, v.name, slices.Repeat(failed, 2), "click forwarded", "other refused", "click refused",
+				"click failed")
 		})
 	}
 }

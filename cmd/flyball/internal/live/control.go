@@ -104,12 +104,12 @@ func (c *controlled) serve(dir, numbers string) (end func(), err error) {
 		ends = append(ends, s.Close)
 	}
 	if numbers != "" {
-		_, stop, err := metrics.Serve(numbers, c.metrics)
+		l, err := metrics.Listen(numbers)
 		if err != nil {
 			end()
 			return nil, err
 		}
-		ends = append(ends, stop)
+		ends = append(ends, metrics.Serve(l, c.metrics))
 	}
 	return end, nil
 }

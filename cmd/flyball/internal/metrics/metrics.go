@@ -86,13 +86,17 @@ func Check(at string) error {
 	return nil
 }
 
-// Serve answers GET /metrics at an address with what count adds to a text, until end is called. It returns where it
-// listens.
-func Serve(at string, count func(context.Context, *Text) error) (where string, end func(), err error) {
+// Listen listens at an address, so that one that is in use is known before anything begins that counts.
+func Listen(at string) (net.Listener, error) {
 	l, err := net.Listen("tcp", at)
 	if err != nil {
-		return "", nil, task.Fail(task.Environment, "--metrics: %w", err)
+		return nil, task.Fail(task.Environment, "--metrics: %w", err)
 	}
+	return l, nil
+}
+
+// Serve answers GET /metrics at a listener with what count adds to a text, until end is called.
+func Serve(l net.Listener, count func(context.Context, *Text) error) (end func()) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		var t Text
@@ -105,5 +109,8 @@ func Serve(at string, count func(context.Context, *Text) error) (where string, e
 	})
 	server := &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	go server.Serve(l)
-	return l.Addr().String(), func() { server.Close() }, nil
+	return func() {
+		server.Close()
+		l.Close() // which the server may not know yet
+	}
 }

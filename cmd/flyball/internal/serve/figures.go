@@ -36,7 +36,10 @@ func (p *Process) Count(ctx context.Context, t *metrics.Text) error {
 				float64(undurable), "station", m.name)
 		}
 		m.heard.add(t, m.name)
-		m.events.add(t, m.name)
+		for _, c := range m.counters {
+			c.Add(t, "station", m.name)
+		}
+		m.buffer.add(t, m.name)
 		if c, is := m.server.(counting); is {
 			if err := c.count(ctx, t); err != nil {
 				return err
@@ -76,37 +79,15 @@ func (h *hearing) add(t *metrics.Text, station string) {
 	defer h.lock.Unlock()
 	for _, from := range slices.Sorted(maps.Keys(h.last)) {
 		t.Gauge("flyball_last_message_timestamp_seconds", "When the last message of another station came (Unix time).",
-			float64(h.last[from].UnixMilli())/1000, "station", station, "from", from)
+			unix(h.last[from]), "station", station, "from", from)
 	}
 }
 
-// events counts what a station tells of, since it was opened.
-type events struct {
-	name, help, label string // of the numbers
-	lock              sync.Mutex
-	n                 map[string]uint64 // by the value of the label
-}
-
-// named gives the events a name, a help text and a label, which has the values.
-func (e *events) named(name, help, label string, values ...string) {
-	e.name, e.help, e.label, e.n = name, help, label, map[string]uint64{}
-	for _, v := range values {
-		e.n[v] = 0
-	}
-}
-
-func (e *events) count(value string) {
-	e.lock.Lock()
-	defer e.lock.Unlock()
-	e.n[value]++
-}
-
-func (e *events) add(t *metrics.Text, station string) {
-	e.lock.Lock()
-	defer e.lock.Unlock()
-	for _, value := range slices.Sorted(maps.Keys(e.n)) {
-		t.Counter(e.name, e.help, e.n[value], "station", station, e.label, value)
-	}
+// counts returns counters of what the station tells of, since it was opened.
+func (m *member) counts(name, help string, labels ...string) *metrics.Counts {
+	c := metrics.NewCounts(name, help, labels...)
+	m.counters = append(m.counters, c)
+	return c
 }
 
 // count implements counting: mailings, and their recipients by status.
@@ -140,6 +121,44 @@ func depotBytes(t *metrics.Text, m *member, folder string) error {
 	t.Gauge("flyball_depot_bytes", "Bytes of lists and letters.", float64(bytes), "station", m.name)
 	return err
 }
+
+// buffered is the changes that the storage server may lack.
+type buffered struct {
+	lock  sync.Mutex
+	known bool // there is a storage server
+	n     int
+	since time.Time // when it last had all; zero: it has
+}
+
+// has takes the number of changes that the storage server may lack.
+func (b *buffered) has(n int) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	b.known, b.n = true, n
+	if n == 0 {
+		b.since = time.Time{}
+	} else if b.since.IsZero() {
+		b.since = time.Now()
+	}
+}
+
+func (b *buffered) add(t *metrics.Text, station string) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	if !b.known {
+		return
+	}
+	t.Gauge("flyball_buffered_changes", "Changes that the storage server has not confirmed.", float64(b.n),
+		"station", station)
+	if b.n > 0 {
+		t.Gauge("flyball_buffered_since_timestamp_seconds",
+			"Since when there are changes that the storage server has not confirmed (Unix time).",
+			unix(b.since), "station", station)
+	}
+}
+
+// unix returns a time in seconds.
+func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // count implements counting: attempts and MTA processes.
 func (s *delivering) count(_ context.Context, t *metrics.Text) error {

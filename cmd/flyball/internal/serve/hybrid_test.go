@@ -236,7 +236,8 @@ func TestSiteBehindAHybrid(t *testing.T) {
 		t.Fatalf("got the links %v, want two links, a trap, a picture and one to leave", ann)
 	}
 	before := []int{r.facts(t, "a"), r.facts(t, "d")}
-	for range longtest.Or(50, 1000) {
+	looks := longtest.Or(50, 1000)
+	for range looks {
 		for _, paths := range ann {
 			for _, path := range paths {
 				if code, _ := ask(t, http.MethodGet, web+path, "", "scanner/1.0"); code >= 400 {
@@ -295,6 +296,15 @@ func TestSiteBehindAHybrid(t *testing.T) {
 	if err := mailed("postmaster@elsewhere.example", report); err == nil {
 		t.Error("mail to another domain is relayed")
 	}
+	wantFigures(t, figures(t, r.Process), map[string]int{
+		`flyball_forwarded_total{station="hybrid1",kind="mail",result="forwarded"}`:  2,
+		`flyball_forwarded_total{station="hybrid1",kind="mail",result="refused"}`:    1,
+		`flyball_forwarded_total{station="hybrid1",kind="open",result="forwarded"}`:  2*looks + 1,
+		`flyball_forwarded_total{station="hybrid1",kind="click",result="forwarded"}`: 3*2*looks + 2,
+		`flyball_forwarded_total{station="hybrid1",kind="[a-z]+",result="failed"}`:   0,
+		`flyball_backend_failures_total{station="hybrid1",backend="[a-z]+"}`:         0,
+		`flyball_responses_total{station="response",kind="[a-z]+",by="[a-z]+"}`:      0, // a minute later
+	})
 
 	// What was counted, when the time of all verdicts has come. What a client did 200 times is not written down again.
 	r.end()

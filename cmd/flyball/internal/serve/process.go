@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -39,6 +40,7 @@ type Process struct {
 	tokens  map[string]string // of stations, for the depot
 	clients []depot.Client    // whom the depot knows
 	secrets sites.Secrets
+	numbers net.Listener // for Prometheus; nil: none
 
 	counting sync.Mutex  // of caps
 	caps     *guard.Caps // of this computer; nil: not used
@@ -52,25 +54,26 @@ type Process struct {
 
 // member is a station that runs in this process, with everything that it has of its own.
 type member struct {
-	in      *Process
-	of      site.Station
-	name    string
-	log     *slog.Logger
-	journal *journal.Journal
-	before  []journal.Entry
-	disk    cuttable
-	conn    *bus.Conn
-	heard   hearing
-	events  events
-	next    station.Carrier // to other stations
-	depot   *depot.Remote   // of the A server, for a station that may use it
-	store   *depot.Remote   // the storage server, for a station that may use it; nil: the site has none
-	locals  map[engine.Kind]func(engine.Message)
-	server  interface{ run(context.Context) error }
-	listens map[string]string // addresses, by the keys that name them
-	ends    []func() error    // what close does, the last first
-	stop    context.CancelFunc
-	ended   chan struct{}
+	in       *Process
+	of       site.Station
+	name     string
+	log      *slog.Logger
+	journal  *journal.Journal
+	before   []journal.Entry
+	disk     cuttable
+	conn     *bus.Conn
+	heard    hearing
+	counters []*metrics.Counts // of what it tells of
+	buffer   buffered
+	next     station.Carrier // to other stations
+	depot    *depot.Remote   // of the A server, for a station that may use it
+	store    *depot.Remote   // the storage server, for a station that may use it; nil: the site has none
+	locals   map[engine.Kind]func(engine.Message)
+	server   interface{ run(context.Context) error }
+	listens  map[string]string // addresses, by the keys that name them
+	ends     []func() error    // what close does, the last first
+	stop     context.CancelFunc
+	ended    chan struct{}
 }
 
 // cuttable is the disk of a journal, until it is cut off as by the end of the process.
@@ -119,6 +122,11 @@ func (p *Process) open(ctx context.Context) (err error) {
 	}
 	if err := p.site.CheckIdentity(); err != nil {
 		return err
+	}
+	if p.site.Metrics != "" { // a port in use is known before a station changes anything
+		if p.numbers, err = metrics.Listen(p.site.Metrics); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(p.openTokens(), p.openBroker()); err != nil {
 		return err
@@ -283,15 +291,9 @@ func (p *Process) Run(ctx context.Context) error {
 		p.start(m)
 	}
 	p.lock.Unlock()
-	if p.site.Metrics != "" {
-		at, end, err := metrics.Serve(p.site.Metrics, p.Count)
-		if err != nil {
-			cancel(err)
-			p.wait.Wait()
-			return err
-		}
-		defer end()
-		p.log.Info("shows its numbers", "metrics", "http://"+at+"/metrics")
+	if p.numbers != nil {
+		defer metrics.Serve(p.numbers, p.Count)()
+		p.log.Info("shows its numbers", "metrics", "http://"+p.numbers.Addr().String()+"/metrics")
 	}
 	<-ctx.Done()
 	p.wait.Wait()
@@ -363,6 +365,9 @@ func (p *Process) Close() (err error) {
 	}
 	if p.caps != nil {
 		err = errors.Join(err, p.caps.Close())
+	}
+	if p.numbers != nil {
+		p.numbers.Close() // which Run may have done
 	}
 	if p.broker != nil {
 		p.broker.Close()

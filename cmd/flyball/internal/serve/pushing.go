@@ -37,7 +37,11 @@ func (m *member) pushes(ctx context.Context, changes func(context.Context, uint6
 		return all, nil
 	}
 	return m.repeat(ctx, pushing, "the storage server takes no changes", func(ctx context.Context) error {
-		if made, err := changes(ctx, upTo); err == nil && len(made) == 0 {
+		made, err := changes(ctx, upTo)
+		if err == nil {
+			m.buffer.has(len(made))
+		}
+		if err == nil && len(made) == 0 {
 			return errIdle
 		}
 		before := upTo
@@ -45,6 +49,7 @@ func (m *member) pushes(ctx context.Context, changes func(context.Context, uint6
 			upTo = before
 			return err
 		}
+		m.buffer.has(0)
 		return errIdle
 	})
 }

@@ -47,11 +47,13 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	cfg := requests.Default()
 	cfg.Name, cfg.Domain = p.site.Name, m.of.Domain
 	cfg.Complete = func() bool { return s.all.complete() } // no request comes before all is there
-	m.events.named("flyball_requests_total", "What became of requests, since the station began.", "event",
-		string(requests.Left), string(requests.Returned), string(requests.Asked), string(requests.Unsent),
-		string(requests.Dropped))
+	events := m.counts("flyball_requests_total", "What became of requests, since the station began.", "event")
+	for _, k := range []requests.Kind{requests.Left, requests.Returned, requests.Asked, requests.Unsent,
+		requests.Dropped} {
+		events.Count(0, string(k))
+	}
 	cfg.Tell = func(e requests.Event) {
-		m.events.count(string(e.Kind))
+		events.Count(1, string(e.Kind))
 		m.log.Info("a request", "request", e)
 	}
 	if s.server, err = requests.New(cfg); err != nil {

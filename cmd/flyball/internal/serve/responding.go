@@ -30,6 +30,7 @@ func (p *Process) openResponding(_ context.Context, m *member) (err error) {
 	cfg := response.Default(m.of.Folder)
 	cfg.Trusted = loopback
 	cfg.Complete = func() bool { return s.all.complete() } // no response comes before all is there
+	cfg.Tell = m.judged()
 	if s.server, err = response.New(cfg); err != nil {
 		return task.Unusable(m.name, err)
 	}
@@ -43,6 +44,18 @@ func (p *Process) openResponding(_ context.Context, m *member) (err error) {
 	}
 	s.web, err = m.listen("listen", m.of.Listen)
 	return err
+}
+
+// judged returns what counts responses that are judged.
+func (m *member) judged() func(response.Judged) {
+	n := m.counts("flyball_responses_total", "Responses that are judged, since the station began.", "kind", "by")
+	by := map[bool]string{true: "human", false: "machine"}
+	for _, kind := range []string{"open", "click"} {
+		for _, v := range by {
+			n.Count(0, kind, v)
+		}
+	}
+	return func(j response.Judged) { n.Count(1, j.Response.Kind, by[j.Verdict.Human]) }
 }
 
 // run runs the server until ctx ends, or something fails for good.

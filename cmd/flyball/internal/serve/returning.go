@@ -31,13 +31,14 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 		cfg.Counter, _ = first.Address()
 	}
 	cfg.Domain, cfg.Carrier, cfg.Hard = m.of.Domain, m, cmp.Or(m.of.Hard, cfg.Hard)
-	m.events.named("flyball_returned_mail_total", "Returned messages by effect, since the station began.", "effect")
+	effects := m.counts("flyball_returned_mail_total", "Returned messages by effect, since the station began.",
+		"effect")
 	for _, v := range returned.Effects {
-		m.events.n[string(v)] = 0
+		effects.Count(0, string(v))
 	}
 	cfg.Tell = func(e inbound.Event) {
 		if e.Kind == inbound.Took {
-			m.events.count(e.Effect)
+			effects.Count(1, e.Effect)
 		}
 		m.log.Info("returned mail", "what", e.Kind, "job", e.Job, "recipient", e.Rcpt, "effect", e.Effect,
 			"reason", e.Reason)
