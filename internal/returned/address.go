@@ -29,6 +29,9 @@ func find(s string, from int) (begin, end int) {
 		for end < len(s) && inDomain(s[end]) && end-at < most {
 			end++
 		}
+		if i := strings.Index(s[at:end], ".."); i >= 0 { // "ann@there.example...User unknown"
+			end = at + i
+		}
 		for end > at+1 && (s[end-1] == '.' || s[end-1] == '-') {
 			end--
 		}

@@ -21,6 +21,7 @@ type mail struct {
 	original original
 	notice   []Verdict // of a notification in JSON
 	report   bool      // it says that it is a delivery report
+	quoted   []string  // addresses of the header that its text quotes
 	parts    int
 	raw      string
 }

@@ -59,6 +59,7 @@ const (
 // Read reads a message as it came.
 func Read(raw []byte) Returned {
 	m := open(raw)
+	m.unquote()
 	r := Returned{All: m.verdicts(), Paths: m.paths()}
 	r.Verdict = r.All[0]
 	for _, v := range r.All[1:] {

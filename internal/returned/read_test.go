@@ -54,17 +54,48 @@ func TestRead(t *testing.T) {
 		{"user unknown after the message, without a reply", failed("5.0.0",
 			"user unknown (in reply to end of DATA command)"),
 			"later refused ann@there.example"},
+		{"user unknown in words alone", said(daemon, "failure", "<ann@there.example>:\nUser unknown\n"),
+			"later refused ann@there.example"},
+		{"user unknown in words alone, beside an envelope", said(daemon, "failure", "No such user here.\n\n"+
+			"MAIL FROM: news@sender.example\nRCPT TO: ann@there.example\nSize: 7\n"),
+			"later refused ann@there.example"},
+		{"user unknown behind an address without brackets", failed("5.0.0", "550 ann@there.example...User unknown "+
+			"(in reply to RCPT TO command)"), "dead unknown-user ann@there.example"},
+		{"a system that looked the address up", said(daemon, "failure", "<ann@there.example>:\nThe address is not "+
+			"found in the company's directory\n"), "dead unknown-user ann@there.example"},
+		{"a system that quotes another one", report("Address not found", "Final-Recipient: rfc822; "+
+			"ann@there.example\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 : User unknown\n"),
+			"later refused ann@there.example"},
+		{"mailbox unavailable at RCPT", failed("5.0.0", "550 Requested action not taken: mailbox unavailable (in "+
+			"reply to RCPT TO command)"), "dead unknown-user ann@there.example"},
+		{"mailbox unavailable after the message", failed("5.0.0", "550 Requested action not taken: mailbox "+
+			"unavailable (in reply to end of DATA command)"), "later refused ann@there.example"},
+		{"a mailbox that is unavailable by policy", failed("5.7.1", "550 5.7.1 mailbox unavailable (in reply to RCPT "+
+			"TO command)"), "us policy ann@there.example"},
+		{"a status of the address beside a block", failed("5.1.1", "550 5.1.1 blocked - see https://there.example"),
+			"later refused ann@there.example"},
+		{"a status of the address beside a suspension", failed("5.1.1", "550 5.1.1 this account is suspended"),
+			"later disabled ann@there.example"},
+		{"a word in another one", failed("5.0.0", "550 we failed because the following address refuses"),
+			"later refused ann@there.example"},
+		{"spam as a word of its own", failed("5.0.0", "550 go away, spam! (in reply to end of DATA command)"),
+			"us content ann@there.example"},
+		{"the subject of what is returned", said(daemon, "Undeliverable", "Your message\n\n  Subject: Your spam and "+
+			"virus\n  Sent: Monday\n\ndid not reach:\n\nann@there.example\n  The recipient name is not recognized\n"),
+			"dead unknown-user ann@there.example"},
 		{"a text in base64 without its boundary", "From: postmaster@there.example\nSubject: erro\nContent-Type: " +
 			"multipart/mixed; boundary=wrong\n\n--b\nContent-Type: text/plain; " +
 			"charset=utf-8\nContent-Transfer-Encoding: " +
-			"base64\n\nYW5uQHRoZXJlLmV4YW1wbGU6IHVzdcOhcmlvIG7Do28gZW5jb250cmFkbwo=\n--b--\n",
+			"base64\n\nYW5uQHRoZXJlLmV4YW1wbGUgKFJDUFQgVE8pOiB1c3XDoXJpbyBuw6NvIGVuY29udHJhZG8K\n--b--\n",
 			"dead unknown-user ann@there.example"},
 		{"user unknown at RCPT", failed("5.0.0", "550 : User unknown (in reply to RCPT TO command)"),
 			"dead unknown-user ann@there.example"},
 		{"no exchanger", failed("5.4.4", "Host or domain name not found. Name service error for name=there.example "+
 			"type=AAAA: Host not found"), "dead unknown-host ann@there.example"},
 		{"a name server that fails", failed("4.4.3", "Host or domain name not found. Name service error for "+
-			"name=there.example type=MX: Host not found, try again"), "later refused ann@there.example"},
+			"name=there.example type=MX: Host not found, try again"), "later network ann@there.example"},
+		{"a name server that fails, in a permanent report", failed("5.4.4", "Host not found, try again"),
+			"later network ann@there.example"},
 		{"null MX", failed("5.1.10", "556 5.1.10 Recipient address has null MX"),
 			"dead accepts-no-mail ann@there.example"},
 		{"moved", failed("5.1.6", "551 5.1.6 User has moved to ann@new.example"), "dead moved ann@there.example"},
@@ -99,7 +130,7 @@ func TestRead(t *testing.T) {
 			"Below this line is a copy of the "+
 			"message.\n\nTo: someone@else.example\n"), "dead unknown-user ann@there.example"},
 		{"German", said(`"Postmaster" <postmaster@there.example>`, "Unzustellbar: Neues", "Die Nachricht hat folgende "+
-			"Empfänger nicht erreicht:\n\nann@there.example\n    Der Empfänger existiert nicht.\n"),
+			"Empfänger nicht erreicht:\n\nann@there.example\n    RCPT TO: Der Empfänger existiert nicht.\n"),
 			"dead unknown-user ann@there.example"},
 		{"French in Latin 1", strings.ReplaceAll("From: postmaster@there.example\nSubject: echec\n"+
 			"Content-Type: text/plain; charset=iso-8859-1\n\n<ann@there.example>:\nLa boîte est pleine, capacité "+
@@ -107,22 +138,23 @@ func TestRead(t *testing.T) {
 		{"Spanish in quoted-printable", "From: postmaster@there.example\nSubject: no se pudo entregar\nContent-Type: " +
 			"text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nann@there.example: la " +
 			"direcci=C3=B3n " +
-			"no existe\n", "dead unknown-user ann@there.example"},
+			"no existe (RCPT TO)\n", "dead unknown-user ann@there.example"},
 		{"Portuguese in base64", "From: postmaster@there.example\nSubject: " +
 			"erro\nContent-Type: text/plain; charset=utf-8\n" +
-			"Content-Transfer-Encoding: base64\n\nYW5uQHRoZXJlLmV4YW1wbGU6IHVzdcOhcmlvIG7Do28gZW5jb250cmFkbwo=\n",
+			"Content-Transfer-Encoding: base64\n\n" +
+			"YW5uQHRoZXJlLmV4YW1wbGUgKFJDUFQgVE8pOiB1c3XDoXJpbyBuw6NvIGVuY29udHJhZG8K\n",
 			"dead unknown-user ann@there.example"},
 		{"Russian in KOI8-R that says nothing of it", "From: postmaster@there.example\nSubject: mail failure\n\n" +
 			"<ann@there.example>:\n\xd0\xcf\xcc\xd8\xda\xcf\xd7\xc1\xd4\xc5\xcc\xd8 " +
-			"\xce\xc5 \xd3\xd5\xdd\xc5\xd3\xd4\xd7\xd5\xc5\xd4\n",
+			"\xce\xc5 \xd3\xd5\xdd\xc5\xd3\xd4\xd7\xd5\xc5\xd4 (RCPT TO)\n",
 			"dead unknown-user ann@there.example"},
 		{"Japanese in ISO-2022-JP", "From: postmaster@there.example\nSubject: " +
 			"DELIVERY FAILURE\nContent-Type: text/plain; " +
-			"charset=us-ascii\n\n<ann@there.example>\n\x1b$B%f!<%6!<$,8+$D$+$j$^$;$s\x1b(B\n",
+			"charset=us-ascii\n\n<ann@there.example>\n\x1b$B%f!<%6!<$,8+$D$+$j$^$;$s\x1b(B (RCPT TO)\n",
 			"dead unknown-user ann@there.example"},
 		{"Chinese in GB 18030", "From: postmaster@there.example\nSubject: " +
 			"=?gb18030?B?zcvQxQ==?=\nContent-Type: text/plain; " +
-			"charset=gb18030\n\nann@there.example\n\xd3\xc3\xbb\xa7\xb2\xbb\xb4\xe6\xd4\xda\n",
+			"charset=gb18030\n\nann@there.example\n\xd3\xc3\xbb\xa7\xb2\xbb\xb4\xe6\xd4\xda (RCPT TO)\n",
 			"dead unknown-user ann@there.example"},
 		{"HTML alone", "From: postmaster@there.example\nSubject: " +
 			"Undeliverable\nContent-Type: text/html\n\n<html><style>" +
@@ -168,6 +200,16 @@ func TestSeveralAddresses(t *testing.T) {
 	if s := strings.Join(all, ", "); s != "later full@there.example, dead dead@there.example, us spam@there.example" ||
 		got.Address != "dead@there.example" {
 		t.Errorf("got %s, first %s", s, got.Address)
+	}
+}
+
+// Recipients of a message that a text quotes got it: what the text says is about the address behind the header.
+func TestQuotedHeader(t *testing.T) {
+	got := Read([]byte(said(daemon, "Undeliverable", "Your message\n\n  To: bob@there.example\n"+
+		"  Cc: eve@there.example\n  Subject: News\n\n"+
+		"did not reach:\n\nann@there.example\n  The recipient name is not recognized\n")))
+	if len(got.All) != 1 || got.Address != "ann@there.example" || got.Effect != Dead {
+		t.Errorf("got %+v, want one dead address", got.All)
 	}
 }
 

@@ -28,7 +28,8 @@ type rule struct {
 	Not       []string
 	Status    []string
 	Proof     []string // statuses that prove it; empty: it needs no proof
-	Permanent bool     // what is temporary does not prove it
+	Permanent bool     // what is temporary does not prove it, all else does
+	Own       bool     // the words of a system that quotes no reply prove it
 	Weak      bool     // it gives way to a status that tells more
 
 	any, not []phrase
@@ -82,6 +83,9 @@ func readBook(text string) (*book, error) {
 		}
 		seen[r.Name] = true
 		r.any, r.not = phrases(r.Any), phrases(r.Not)
+		for i := range r.any { // "use" is not in "because"
+			r.any[i].word = r.any[i].word || r.reason.Effect == Dead
+		}
 	}
 	return &b, nil
 }
@@ -161,13 +165,16 @@ var (
 	atData = phrases([]string{"end of data", "after data", "reply to data", "data command", ">>> data",
 		"after i sent the message", "delivery error: dd", "response to data", "following data", "bdat", "end-of-data",
 		"message body", "after sending", "final dot", "command: data", "(data)"})
+	// envelope finds an envelope that is listed: it tells of no answer.
+	envelope = regexp.MustCompile(`(?:^|mail from: ?\S+ )rcpt(?: to)?: ?\S+ [a-z]|\borcpt|original-rcpt-to`)
 	// code finds a reply code.
 	code = regexp.MustCompile(`(?:^|[^0-9.])([45][0-9][0-9])(?:[ :;,-]|$)`)
 )
 
-// proven reports whether a text that names a dead address proves it. A status of the address does. A server that
-// answers RCPT knows its mailboxes; one that answers the message may hide a filter behind "user unknown". A text
-// without a reply is the word of the server that writes. What is temporary proves nothing.
+// proven reports whether a text that names a dead address proves it. A status of the address does, and so does an
+// answer to RCPT: a server that answers the message instead may hide a filter behind "user unknown". So may one that
+// returns a message after it has taken it and gives these words alone, unless it tells of its directory (Own). What is
+// temporary proves nothing.
 // The rule's phrase begins at a place of the text, which normal has made; all are the texts of the recipient.
 func (r *rule) proven(text string, at int, status string, all []string) bool {
 	if len(r.Proof) == 0 && !r.Permanent {
@@ -184,25 +191,22 @@ func (r *rule) proven(text string, at int, status string, all []string) bool {
 	switch {
 	case strings.HasPrefix(status, "4") || strings.HasPrefix(answer, "4"):
 		return false
-	case r.Permanent:
-		return true
-	case among(r.Proof, status):
+	case r.Permanent || among(r.Proof, status):
 		return true
 	}
-	whole := strings.ToLower(strings.Join(strings.Fields(strings.Join(all, " ")), " "))
-	switch rcpt, data := earliest(atRcpt, whole), earliest(atData, whole); {
-	case rcpt < data:
-		return true
-	case data < len(whole):
-		return false
+	whole := ""
+	for _, text := range all {
+		text = strings.ToLower(strings.Join(strings.Fields(text), " "))
+		whole += envelope.ReplaceAllString(text, " ") + " "
 	}
-	return answer == ""
+	rcpt, data := earliest(atRcpt, whole), earliest(atData, whole)
+	return rcpt < data || r.Own && data == len(whole) && !code.MatchString(whole)
 }
 
 // phrase is what a text is searched for: its pieces, with a gap of at most mostGap bytes between two of them.
 type phrase struct {
-	pieces []string
-	word   bool // the first piece begins a word
+	pieces     []string
+	word, ends bool // the first piece begins a word, the last one ends one
 }
 
 const mostGap = 60
@@ -210,7 +214,8 @@ const mostGap = 60
 func phrases(all []string) (out []phrase) {
 	for _, text := range all {
 		text, word := strings.CutPrefix(text, "^")
-		out = append(out, phrase{strings.Split(text, "*"), word})
+		text, ends := strings.CutSuffix(text, "^")
+		out = append(out, phrase{strings.Split(text, "*"), word, ends})
 	}
 	return out
 }
@@ -244,22 +249,25 @@ func (p phrase) in(text string) int {
 			return -1
 		}
 		at += i
-		if (!p.word || at == 0 || !letter(text[at-1])) && follow(text[at+len(p.pieces[0]):], p.pieces[1:]) {
-			return at
+		if !p.word || at == 0 || !letter(text[at-1]) || !letter(text[at]) || text[at] >= 0x80 {
+			if rest, ok := follow(text[at+len(p.pieces[0]):], p.pieces[1:]); ok &&
+				(!p.ends || rest == "" || !letter(rest[0])) {
+				return at
+			}
 		}
 	}
 }
 
-// follow reports whether pieces follow each other from the beginning of a text on.
-func follow(text string, pieces []string) bool {
+// follow reports whether pieces follow each other from the beginning of a text on, and returns what is behind them.
+func follow(text string, pieces []string) (rest string, ok bool) {
 	for _, piece := range pieces {
 		i := strings.Index(text[:min(len(text), mostGap+len(piece))], piece)
 		if i < 0 {
-			return false
+			return "", false
 		}
 		text = text[i+len(piece):]
 	}
-	return true
+	return text, true
 }
 
 func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c >= 0x80 }

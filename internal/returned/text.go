@@ -123,6 +123,43 @@ func statusIn(s string) string {
 	return ""
 }
 
+// quotes finds a line of a header that a text quotes.
+var quotes = regexp.MustCompile(`(?i)^[\s>*-]*(to|cc|bcc|an|from|von|date|datum|` +
+	`(subject|sent|sent date|betreff|gesendet|objet|asunto|assunto|oggetto|onderwerp|тема|件名))` +
+	`\s?[:：]`)
+
+// unquote takes the header that the text quotes out of it. Its subject is the sender's words, and the other recipients
+// that it names got the message.
+func (m *mail) unquote() {
+	var kept, block strings.Builder
+	var named []string
+	subject := false
+	end := func() {
+		if subject {
+			m.quoted = append(m.quoted, named...)
+		} else {
+			kept.WriteString(block.String())
+		}
+		block.Reset()
+		named, subject = nil, false
+	}
+	for line := range strings.Lines(m.text) {
+		found := quotes.FindStringSubmatch(line)
+		if found == nil {
+			end()
+			kept.WriteString(line)
+			continue
+		}
+		block.WriteString(line)
+		subject = subject || found[2] != ""
+		if f := strings.ToLower(found[1]); (f == "to" || f == "an") && len(named) < mostRecipients {
+			named = append(named, addressesIn(line)...)
+		}
+	}
+	end()
+	m.text = kept.String()
+}
+
 // segment is what a text says about an address.
 type segment struct{ address, text string }
 
@@ -155,7 +192,8 @@ var leads = regexp.MustCompile(`^[\s>*•·\-+|\[("'<]*(?:(?:[\pL][\pL \-./()#0-
 var transcript = regexp.MustCompile(`(?i)^>>>+ (?:rcpt|mail|data)|^<<<`)
 
 // senders matches what stands before the address of a sender.
-var senders = regexp.MustCompile(`(?i)^[\s>*-]*(?:from|sender|reply-to|return-path|envelope|absender|von|de|от|差出人)\b`)
+var senders = regexp.MustCompile(`(?i)^[\s>*-]*(?:from|mail from|sender|reply-to|return-path|envelope|absender|` +
+	`von|de|от|差出人)\b`)
 
 // segments returns what the text says about each address that stands at the beginning of a line, in the order of
 // the text, and without such a line about the address that it names elsewhere.
@@ -269,7 +307,7 @@ func (m *mail) named() string {
 			return a
 		}
 	}
-	if all := m.original.recipients(); len(all) > 0 {
+	if all := append(m.quoted, m.original.recipients()...); len(all) > 0 {
 		return all[0]
 	}
 	_, rest := cut(m.raw)
