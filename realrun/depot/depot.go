@@ -23,13 +23,13 @@ import (
 //
 //	mailing-7    the manifest of mailing 7, which stays when the mailing has ended
 //	DIGEST       a part, named by its SHA-256, of a mailing that has not ended
-//	audit        who had what, when
+//	audit        who had what, when; older entries are in audit-NUMBER
 //
 // One process has it open at a time; in it any goroutine may use the Depot.
 type Depot struct {
 	files    durable.Files
 	lock     *durable.Lock
-	log      *durable.Log // of the audit
+	audit    audit
 	mu       sync.Mutex
 	mailings map[engine.Job]Manifest
 	puts     int
@@ -39,8 +39,6 @@ type Depot struct {
 const (
 	manifestName = "mailing-"
 	partial      = ".part" // behind the name of what is not there as a whole
-	auditName    = "audit"
-	auditHeader  = "flyball depot audit 1"
 )
 
 // nameOf returns the name of the manifest of a mailing.
@@ -48,7 +46,8 @@ func nameOf(job engine.Job) string { return manifestName + strconv.FormatUint(ui
 
 // Open opens the depot in a folder, which is made if it is not there. What a Put that was stopped has left is removed.
 func Open(dir string) (*Depot, error) {
-	d := &Depot{files: durable.Files(dir), mailings: map[engine.Job]Manifest{}}
+	d := &Depot{files: durable.Files(dir), mailings: map[engine.Job]Manifest{},
+		audit: audit{files: durable.Files(dir), most: mostAudit}}
 	if err := d.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("depot %s: %w", dir, err), d.Close())
 	}
@@ -62,7 +61,7 @@ func (d *Depot) open() (err error) {
 	if d.lock, err = durable.TryLockFolder(string(d.files)); err != nil {
 		return err
 	}
-	if d.log, _, err = durable.OpenLog(d.path(auditName), auditHeader, true); err != nil {
+	if err := d.audit.open(); err != nil {
 		return err
 	}
 	names, err := d.files.Names()
@@ -115,9 +114,7 @@ func (d *Depot) path(name string) string { return filepath.Join(string(d.files),
 
 // Close closes the depot.
 func (d *Depot) Close() (err error) {
-	if d.log != nil {
-		err = d.log.Close()
-	}
+	err = d.audit.close()
 	if d.lock != nil {
 		d.lock.Release()
 	}

@@ -34,29 +34,32 @@ type Right struct {
 	Method, Path string // as http.ServeMux has them
 	What         string
 	May          []Role
+	// Daily has the audit have one entry of a client for a path and a day: clients ask for it again and again, whether
+	// there is something new or not. Who reads a list or a letter has an entry each time.
+	Daily bool
 }
 
 // Rights are everything that a client may do at all ([0053]). What is not in it is refused, whatever is there.
 var Rights = []Right{
-	{"GET", "/mailings/{job}", "have the manifest of a mailing", []Role{Sending, Delivering, Storing}},
+	{"GET", "/mailings/{job}", "have the manifest of a mailing", []Role{Sending, Delivering, Storing}, false},
 	{"GET", "/mailings/{job}/keys", "have the keys of a mailing", []Role{Sending, Delivering, Returns, Requests,
-		Responses, Storing}},
-	{"GET", "/mailings/{job}/outcomes", "have the outcomes of a mailing", []Role{Storing}},
-	{"POST", "/mailings/{job}/recorded", "say that the outcomes of a mailing are recorded", []Role{Storing}},
-	{"GET", "/running", "ask which mailings have ended", []Role{Delivering, Storing}},
-	{"GET", "/parts/{digest}", "have a part", []Role{Sending, Delivering, Storing}},
-	{"GET", "/lists/{list}", "have a list by its name", []Role{Sending}},
-	{"GET", "/digests", "ask which lists have not changed", []Role{Delivering}},
-	{"GET", "/suppression", "have the suppression", []Role{Delivering}},
-	{"GET", "/changes", "have the buffered changes of lists", []Role{Storing}},
-	{"GET", "/taken", "ask which of its changes are taken", []Role{Returns, Requests}},
-	{"POST", "/changes", "change lists", []Role{Returns, Requests}},
-	{"POST", claims, "be admitted", []Role{Delivering}},
-	{"GET", "/audit", "have the audit", []Role{Operator}},
+		Responses, Storing}, true},
+	{"GET", "/mailings/{job}/outcomes", "have the outcomes of a mailing", []Role{Storing}, true},
+	{"POST", "/mailings/{job}/recorded", "say that the outcomes of a mailing are recorded", []Role{Storing},
+		true},
+	{"GET", "/running", "ask which mailings have ended", []Role{Delivering, Storing}, true},
+	{"GET", "/parts/{digest}", "have a part", []Role{Sending, Delivering, Storing}, false},
+	{"GET", "/lists/{list}", "have a list by its name", []Role{Sending}, false},
+	{"GET", "/digests", "ask which lists have not changed", []Role{Delivering}, true},
+	{"GET", "/suppression", "have the suppression", []Role{Delivering}, true},
+	{"GET", "/changes", "have the buffered changes of lists", []Role{Storing}, true},
+	{"GET", "/taken", "ask which of its changes are taken", []Role{Returns, Requests}, true},
+	{"POST", "/changes", "change lists", []Role{Returns, Requests}, true}, // the store's audit has each
+	{"POST", claims, "be admitted", []Role{Delivering}, true},
+	{"GET", "/audit", "have the audit", []Role{Operator}, false},
 }
 
-// claims is the path of claims. They get nothing that a depot keeps and come again and again, so those that may be
-// made are not in the audit.
+// claims is the path of claims.
 const claims = "/claims"
 
 // Client is who may use a depot.

@@ -16,21 +16,7 @@ import (
 	"time"
 
 	"flyball/engine"
-	"flyball/internal/durable"
-	"flyball/internal/input"
 )
-
-// Access is an entry of a depot's audit.
-type Access struct {
-	At   time.Time `json:"at"`
-	Who  string    `json:"who"`  // name of the client; of a stranger, the address
-	Role Role      `json:"role"` // empty: of a stranger
-	What string    `json:"what"` // method and path
-	From int64     `json:"from"` // first byte of a part that was asked for
-	Code int       `json:"code"` // of the answer, see net/http
-	// Before is the number of accesses of strangers that have no entry of their own, since there were too many.
-	Before int `json:"before,omitempty"`
-}
 
 // Server is an http.Handler that serves a depot.
 type Server struct {
@@ -55,10 +41,6 @@ type Server struct {
 	mux     *http.ServeMux
 	ends    chan struct{} // closed when the server is to end: requests that wait are answered
 	ended   sync.Once
-
-	mu        sync.Mutex
-	strangers time.Time // when a stranger had the last entry of the audit
-	unwritten int       // entries of strangers since
 }
 
 // Serve returns a server of the depot for clients. The time of audit entries is now. Errors are those of
@@ -87,10 +69,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
 
-// perStranger is the time between two audit entries of strangers: they must not fill the disk.
-const perStranger = time.Second
-
-// guarded lets those clients through to answer that have a right, after the audit has an entry.
+// guarded lets those clients through to answer that have a right, after the audit has the access. A client that is
+// refused may ask again and again.
 func (s *Server) guarded(right Right, answer http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -109,11 +89,9 @@ func (s *Server) guarded(right Right, answer http.HandlerFunc) http.Handler {
 		default:
 			a.From = first(r.Header.Get("Range"))
 		}
-		if right.Path != claims || a.Code != http.StatusOK {
-			if err := s.enter(a); err != nil {
-				http.Error(w, "the audit cannot be written", http.StatusInternalServerError)
-				return
-			}
+		if err := s.depot.audit.enter(a, right.Daily || a.Code != http.StatusOK); err != nil {
+			http.Error(w, "the audit cannot be written", http.StatusInternalServerError)
+			return
 		}
 		if a.Code != http.StatusOK {
 			http.Error(w, words, a.Code)
@@ -132,53 +110,6 @@ func first(header string) int64 {
 	text, _, _ = strings.Cut(text, "-")
 	n, _ := strconv.ParseInt(text, 10, 64)
 	return n
-}
-
-// enter writes an entry of the audit, and makes it durable.
-func (s *Server) enter(a Access) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if a.Role == "" {
-		if since := a.At.Sub(s.strangers); since >= 0 && since < perStranger {
-			s.unwritten++
-			return nil
-		}
-		a.Before, s.strangers, s.unwritten = s.unwritten, a.At, 0
-	}
-	text, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	return errors.Join(s.depot.log.Append(text), s.depot.log.Sync())
-}
-
-// Audit returns all entries of the audit.
-func (d *Depot) Audit() (all []Access, err error) {
-	text, err := input.Read(d.path(auditName), input.Progress)
-	if err != nil {
-		return nil, err
-	}
-	lines, err := durable.ReadLog(text, auditName, auditHeader)
-	if err != nil {
-		return nil, err
-	}
-	for _, line := range lines.Records {
-		var a Access
-		if err := json.Unmarshal(line, &a); err != nil {
-			return nil, err
-		}
-		all = append(all, a)
-	}
-	return all, nil
-}
-
-func (s *Server) audit(w http.ResponseWriter, _ *http.Request) {
-	all, err := s.depot.Audit()
-	if err != nil {
-		http.Error(w, "the audit cannot be read", http.StatusInternalServerError)
-		return
-	}
-	answer(w, all)
 }
 
 func answer(w http.ResponseWriter, v any) {
