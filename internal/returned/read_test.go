@@ -76,6 +76,13 @@ func TestRead(t *testing.T) {
 			"later refused ann@there.example"},
 		{"a status of the address beside a suspension", failed("5.1.1", "550 5.1.1 this account is suspended"),
 			"later disabled ann@there.example"},
+		{"a status of the sender's address", failed("5.1.8", "550 5.1.8 news@sender.example: unknown address "+
+			"(in reply to RCPT TO command)"), "us sender-refused ann@there.example"},
+		{"a status that says no more than address", failed("5.1.0", "550 5.1.0 no"), "later refused ann@there.example"},
+		{"words around a reply", failed("5.1.0", "5.1.0 - Unknown address error 550-'Try again tomorrow' (delivery "+
+			"attempts: 0)"), "later system ann@there.example"},
+		{"words around a reply of a dead address", failed("5.1.0", "5.1.0 - Unknown address error 550-'User unknown' "+
+			"(delivery attempts: 0)"), "dead unknown-user ann@there.example"},
 		{"a word in another one", failed("5.0.0", "550 we failed because the following address refuses"),
 			"later refused ann@there.example"},
 		{"spam as a word of its own", failed("5.0.0", "550 go away, spam! (in reply to end of DATA command)"),
@@ -291,7 +298,7 @@ func TestPhrases(t *testing.T) {
 		seen := map[string]bool{}
 		for i, text := range r.Any {
 			for _, piece := range r.any[i].pieces {
-				if n := strings.ToLower(piece); n != piece || strings.ContainsAny(piece, "\"<>`’“”") ||
+				if n := strings.ToLower(piece); n != piece || strings.ContainsAny(piece, "\"<>`’“”^") ||
 					strings.Contains(piece, "  ") ||
 					piece == "" {
 					t.Errorf("rule %s: phrase %q is never found", r.Name, text)
