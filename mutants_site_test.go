@@ -89,7 +89,7 @@ var siteMutants = []mutant{
 	{"a hybrid hands requests by mail to nothing", "cmd/flyball/internal/sites/places.go",
 		"				if v.Mail != \"\" {\n", "				if v.Mail == \"\" {\n"},
 	{"a hybrid opens before the servers behind it", "cmd/flyball/internal/serve/process.go",
-		"	case site.Hybrid:\n		return 3\n", ""},
+		"	case v.Role == site.Hybrid:\n		return 4\n", ""},
 	{"bytes that come again are progress", "realrun/depot/remote.go", "end > furthest {", "end > min(furthest, 0) {"},
 	{"who leaves one list leaves all of the store", "cmd/flyball/internal/serve/pushing.go",
 		"Dead: c.Returned && !c.Add", "Dead: true"},

@@ -149,6 +149,10 @@ func (Station) KeyDoc(key string) (doc, source string) {
 	case "store":
 		return "of role \"storage\": its database, sqlite:FILE, which is made if it is not there, or " +
 			"postgres://USER@HOST:PORT/DATABASE; a file is seen from the folder of the site file", ""
+	case "changes":
+		return "of role \"c\" and \"d\": IP:PORT at which the storage server fetches the changes that it has " +
+			"made, as where it may not connect to the storage server; outside of loopback it wants the " +
+			"certificate of [bus]; not given: it pushes them", ""
 	case "hard":
 		return "of role \"c\", of several the one with the lowest number, which counts: number of returned " +
 			"mails that say that an address is dead after which the recipient gets nothing any more; 0: " +

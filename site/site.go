@@ -142,6 +142,10 @@ type Station struct {
 	// of role "storage": its database, sqlite:FILE, which is made if it is not there, or
 	// postgres://USER@HOST:PORT/DATABASE; a file is seen from the folder of the site file
 	Store string `toml:"store"`
+	// of role "c" and "d": IP:PORT at which the storage server fetches the changes that it has made, as where it may
+	// not connect to the storage server; outside of loopback it wants the certificate of [bus]; not given: it pushes
+	// them
+	Changes string `toml:"changes"`
 	// of role "c", of several the one with the lowest number, which counts: number of returned mails that say that an
 	// address is dead after which the recipient gets nothing any more; 0: 2
 	Hard int `toml:"hard" range:"1..1000"`
@@ -174,6 +178,19 @@ var numbered = []string{B, C, D, Response, Hybrid}
 
 // Keeps reports whether the station keeps something, and so has a folder.
 func (s Station) Keeps() bool { return s.Role != Hybrid && s.Role != Broker }
+
+// Port is an address at which a station listens.
+type Port struct{ Key, At string } // the key of the station that names it, and its value
+
+// Ports returns where the station listens.
+func (s Station) Ports() (all []Port) {
+	for _, p := range []Port{{"listen", s.Listen}, {"mail", s.Mail}, {"changes", s.Changes}} {
+		if p.At != "" {
+			all = append(all, p)
+		}
+	}
+	return all
+}
 
 // Address returns the address of the station's role in messages of the engine; false for a role that has none.
 func (s Station) Address() (engine.Address, bool) {
@@ -309,6 +326,7 @@ var uses = []struct {
 	{"mail", func(s *Station) bool { return s.Mail != "" }, []string{D, Hybrid}},
 	{"domain", func(s *Station) bool { return s.Domain != "" }, []string{C, D}},
 	{"store", func(s *Station) bool { return s.Store != "" }, []string{Storage}},
+	{"changes", func(s *Station) bool { return s.Changes != "" }, []string{C, D}},
 	{"hard", func(s *Station) bool { return s.Hard != 0 }, []string{C}},
 	{"hello", func(s *Station) bool { return s.Hello != "" }, []string{A, B}},
 	{"url", func(s *Station) bool { return s.URL != "" }, []string{D}},
@@ -369,12 +387,15 @@ func (c *Config) together(l *conf.List) {
 			l.Check(!folders[folder], at+".folder", "got %q, which another station has, want another", s.Folder)
 			folders[folder] = true
 		}
-		for _, p := range []struct{ key, text string }{{".listen", s.Listen}, {".mail", s.Mail}} {
-			if a, err := netip.ParseAddrPort(p.text); err == nil && a.Port() != 0 {
-				l.Check(!ports[a.String()], at+p.key, "got %q, where another station listens, want another", p.text)
+		for _, p := range s.Ports() {
+			if a, err := netip.ParseAddrPort(p.At); err == nil && a.Port() != 0 {
+				l.Check(!ports[a.String()], at+"."+p.Key, "got %q, where another station listens, want another", p.At)
 				ports[a.String()] = true
 			}
 		}
+		_, stores := c.Named(Storage)
+		l.Check(s.Changes == "" || stores, at+".changes", "got %q and no station storage, want one that fetches them",
+			s.Changes)
 		if s.Role == B {
 			most = max(most, s.Number)
 		}
@@ -454,10 +475,8 @@ func (s *Station) check(l *conf.List, at string) {
 			l.Check(u.of(s), at+"."+u.key, "missing, want one for role %q", s.Role)
 		}
 	}
-	for _, p := range []struct{ key, text string }{{".listen", s.Listen}, {".mail", s.Mail}} {
-		if p.text != "" {
-			checkPort(l, at+p.key, p.text)
-		}
+	for _, p := range s.Ports() {
+		checkPort(l, at+"."+p.Key, p.At)
 	}
 	for _, d := range []struct{ key, text string }{{".domain", s.Domain}, {".hello", s.Hello}} {
 		a, err := mail.ParseAddress("postmaster@" + d.text)

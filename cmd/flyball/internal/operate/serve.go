@@ -205,7 +205,8 @@ func (a app) serveKeysCommand() *cobra.Command {
 		Long: `Make the keys of all stations of a site that have none, in the folder that the site
 file names. A station NAME has NAME.nkey and NAME.token, which are secret and which
 its own computer alone should have; the broker needs the files *.pub, and the A server
-the files *.hash, as the storage server does.
+the files *.hash, as the storage server does. A server whose changes the storage server
+fetches needs storage.hash.
 
 Exit codes: 0 done, 2 usage, 3 an invalid site, 7 a disk.`,
 		Args: oneSite,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"flyball/cmd/flyball/internal/task"
@@ -29,8 +30,11 @@ func (p *Process) openTokens() (err error) {
 				return err
 			}
 		}
-		if p.site.IsHere(site.A) || p.site.IsHere(site.Storage) {
+		switch {
+		case p.site.IsHere(site.A) || p.site.IsHere(site.Storage):
 			p.clients, err = p.site.DepotClients()
+		case slices.ContainsFunc(p.site.Here, func(v site.Station) bool { return v.Changes != "" }):
+			p.clients, err = p.site.DepotClients(site.Storage)
 		}
 		return err
 	}

@@ -65,6 +65,8 @@ type member struct {
 	heard    hearing
 	counters []*metrics.Counts // of what it tells of
 	buffer   buffered
+	changes  *depot.Depot    // through which the storage server fetches the changes of this server; nil: it does not
+	fetched  net.Listener    // where it does
 	next     station.Carrier // to other stations
 	depot    *depot.Remote   // of the A server, for a station that may use it
 	store    *depot.Remote   // the storage server, for a station that may use it; nil: the site has none
@@ -148,15 +150,17 @@ func (p *Process) open(ctx context.Context) (err error) {
 
 // turn returns when a station is opened: those that others ask where they listen first, and those that ask last.
 func turn(v site.Station) int {
-	switch v.Role {
-	case site.A:
+	switch {
+	case v.Role == site.A:
 		return 0
-	case site.Storage:
+	case v.Changes != "":
 		return 1
-	case site.Hybrid:
-		return 3
+	case v.Role == site.Storage:
+		return 2
+	case v.Role == site.Hybrid:
+		return 4
 	}
-	return 2
+	return 3
 }
 
 // openMember opens a station: its folder, its journal, its connection, and its role.

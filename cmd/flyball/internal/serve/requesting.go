@@ -74,14 +74,17 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 			return err
 		}
 	}
+	if err := m.openChanges(); err != nil {
+		return err
+	}
 	return m.join(ctx, s.station.Receive)
 }
 
 // run runs the server until ctx ends, or something fails for good.
 func (s *requesting) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.web, s.post) }
-	pushes := func(ctx context.Context) error { return s.pushes(ctx, s.changes) }
-	return together(ctx, s.station.Run, serve, s.all.run, s.watchBus, pushes)
+	hands := func(ctx context.Context) error { return s.hands(ctx, s.changes) }
+	return together(ctx, s.station.Run, serve, s.all.run, s.watchBus, hands)
 }
 
 // changes returns the changes that the server has made after a number.

@@ -58,16 +58,19 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 	if s.smtp, err = m.listen("listen", m.of.Listen); err != nil {
 		return err
 	}
+	if err := m.openChanges(); err != nil {
+		return err
+	}
 	return m.join(ctx, s.server.Receive)
 }
 
 // run runs the server until ctx ends, or something fails for good.
 func (s *returning) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error { return s.server.Serve(ctx, s.smtp) }
-	pushes := func(ctx context.Context) error {
-		return s.pushes(ctx, func(_ context.Context, after uint64) ([]inbox.Made, error) {
+	hands := func(ctx context.Context) error {
+		return s.hands(ctx, func(_ context.Context, after uint64) ([]inbox.Made, error) {
 			return s.server.Changes(after), nil
 		})
 	}
-	return together(ctx, serve, s.all.run, s.watchBus, pushes)
+	return together(ctx, serve, s.all.run, s.watchBus, hands)
 }

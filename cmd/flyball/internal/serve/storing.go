@@ -27,6 +27,7 @@ type storing struct {
 	kept  *depot.Kept  // mailings under way
 	all   *mailings
 	web   net.Listener
+	pulls []func(context.Context) error // from servers that do not push
 
 	lock    sync.Mutex
 	running depot.Running // as the A server has told last
@@ -68,6 +69,16 @@ func (p *Process) openStoring(ctx context.Context, m *member) (err error) {
 	if s.web, err = m.listen("listen", m.of.Listen); err != nil {
 		return err
 	}
+	for _, v := range p.site.Stations {
+		if v.Changes == "" {
+			continue
+		}
+		from, err := p.site.Remote(cmp.Or(p.listening(v.Name(), "changes"), v.Changes), p.tokens[m.name])
+		if err != nil {
+			return err
+		}
+		s.pulls = append(s.pulls, s.pull(v.Name(), from))
+	}
 	s.kept, err = m.keep()
 	return err
 }
@@ -77,7 +88,17 @@ func (s *storing) run(ctx context.Context) error {
 	serve := func(ctx context.Context) error {
 		return s.serveDepot(ctx, s.files, s.web, func(d *depot.Server) { d.Store, d.Lists = s.lists, s.lists })
 	}
-	return together(ctx, serve, s.all.run, s.record, s.letGo)
+	return together(ctx, append(s.pulls, serve, s.all.run, s.record, s.letGo)...)
+}
+
+// pull returns what fetches the changes of another server until ctx ends ([0051], [0052]).
+func (s *storing) pull(name string, from *depot.Remote) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return s.repeat(ctx, pushing, "changes of "+name+" are not fetched", func(ctx context.Context) error {
+			_, err := from.Pull(ctx, name, s.lists)
+			return cmp.Or(err, errIdle)
+		})
+	}
 }
 
 // fetch fetches the list of a mailing, and records that the mailing has begun.

@@ -92,7 +92,10 @@ func (s *Site) found(v site.Station) (host string, shows bool) {
 			host = u.Hostname()
 		}
 	default:
-		return "", false
+		if v.Changes == "" {
+			return "", false
+		}
+		host, _, _ = net.SplitHostPort(v.Changes)
 	}
 	return host, true
 }

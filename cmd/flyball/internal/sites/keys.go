@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"flyball/bus"
 	"flyball/cmd/flyball/internal/task"
@@ -18,7 +19,8 @@ import (
 )
 
 // Files of a station in the folder of keys, behind its name. A computer has the secrets of its own stations alone. The
-// computer of the broker has all public keys, and the computers of the A server and the storage server all hashes.
+// computer of the broker has all public keys, and the computers of the A server and the storage server all hashes. One
+// whose changes the storage server fetches has the hash of the storage server.
 const (
 	seedFile   = ".nkey"  // secret, by which it connects to the broker
 	publicFile = ".pub"   // by which the broker knows it
@@ -108,9 +110,13 @@ func (s *Site) Refused(v site.Station, err error) error {
 	return task.Fail(task.Refused, "%s: %w", file, err)
 }
 
-// DepotClients returns all stations that use the depot or the store, by the hashes of their tokens.
-func (s *Site) DepotClients() (all []depot.Client, err error) {
+// DepotClients returns the stations that use the depot or the store, by the hashes of their tokens: those with some
+// roles; without roles all.
+func (s *Site) DepotClients(roles ...string) (all []depot.Client, err error) {
 	for _, v := range s.Clients() {
+		if len(roles) > 0 && !slices.Contains(roles, v.Role) {
+			continue
+		}
 		text, err := key(filepath.Join(s.Keys, v.Name()+hashFile), input.Certificate)
 		if err != nil {
 			return nil, err

@@ -114,12 +114,15 @@ func (s *Site) check() error {
 		}
 	}
 	for i, v := range s.Stations {
-		for _, p := range []struct{ key, text string }{{".listen", v.Listen}, {".mail", v.Mail}} {
-			at, err := netip.ParseAddrPort(p.text)
+		for _, p := range v.Ports() {
+			at, err := netip.ParseAddrPort(p.At)
+			shows := v.Role == site.Storage || p.Key == "changes" // who it is, by a certificate
 			safe := err != nil || at.Addr().Unmap().IsLoopback() || v.Role == site.Broker ||
-				v.Role == site.Storage && s.Bus.Cert != ""
-			unsafe.Check(safe, conf.Index("station", i)+p.key, "got %s, want an address on loopback: let your own "+
-				"servers hand over what comes from outside", p.text)
+				shows && s.Bus.Cert != ""
+			unsafe.Check(safe, conf.Index("station", i)+"."+p.Key, "got %s, want an address on loopback: let your "+
+				"own servers hand over what comes from outside", p.At)
+			l.Check(p.Key != "changes" || at.Port() != 0 || len(s.Here) == len(s.Stations),
+				conf.Index("station", i)+"."+p.Key, "got %s, want a port: not all stations run in this process", p.At)
 		}
 	}
 	depot, _ := netip.ParseAddrPort(s.DepotAddress())
@@ -182,8 +185,11 @@ func (s *Site) Text(w io.Writer, color bool) error {
 		if s.IsHere(v.Name()) {
 			here = "yes"
 		}
-		listens := strings.TrimPrefix(v.Listen+", "+v.Mail, ", ")
-		table.Rows = append(table.Rows, []string{v.Name(), here, v.Folder, strings.TrimSuffix(listens, ", ")})
+		var listens []string
+		for _, p := range v.Ports() {
+			listens = append(listens, p.At)
+		}
+		table.Rows = append(table.Rows, []string{v.Name(), here, v.Folder, strings.Join(listens, ", ")})
 	}
 	by := s.Bus.URL
 	if by == "" {

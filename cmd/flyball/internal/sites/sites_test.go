@@ -62,6 +62,9 @@ func TestLoadChecksTheWhole(t *testing.T) {
 			"store: got \"lists.db\", want a store without a list"},
 		{near + "[[station]]\nrole = \"storage\"\nlisten = \"0.0.0.0:1\"\nstore = \"sqlite:l.db\"\n",
 			"station[3].listen: got 0.0.0.0:1, want an address on loopback"},
+		{near + "[[station]]\nrole = \"storage\"\nlisten = \"127.0.0.1:1\"\nstore = \"sqlite:l.db\"\n" +
+			"[[station]]\nrole = \"d\"\nlisten = \"127.0.0.1:2\"\nchanges = \"0.0.0.0:3\"\n",
+			"station[4].changes: got 0.0.0.0:3, want an address on loopback"},
 		{near + "[[station]]\nrole = \"broker\"\nlisten = \"127.0.0.1:1\"\n",
 			"station[3].role: got a broker and no bus.url"},
 	} {
@@ -205,6 +208,17 @@ func TestIdentityOfAComputer(t *testing.T) {
 	s, dir := aSite(t, `keys = "keys"
 bus = { url = "tls://127.0.0.2:4222", ca = "ca.crt", cert = "this.crt", key = "this.key" }
 depot = { listen = "127.0.0.2:8400" }
+[[station]]
+role = "c"
+listen = "127.0.0.1:2526"
+changes = "127.0.0.2:8600"
+[[station]]
+role = "d"
+listen = "127.0.0.1:8080"
+[[station]]
+role = "storage"
+listen = "127.0.0.2:8500"
+store = "sqlite:lists.db"
 `)
 	if _, err := s.MakeKeys(); err != nil {
 		t.Fatal(err)
@@ -223,6 +237,9 @@ depot = { listen = "127.0.0.2:8400" }
 		{"a", "moved", "", "this.crt: others would not take it for a's: x509: certificate is valid for 127.0.0.1, " +
 			"not 127.0.0.2"},
 		{"b1", "moved", "", ""}, // it shows it to the broker alone
+		{"d", "moved", "", ""},
+		{"c", "good", "", ""},
+		{"c", "moved", "", "this.crt: others would not take it for c's: x509: certificate is valid for 127.0.0.1, "},
 		{"a", "strange", "", "this.crt: others would not take it for a's: x509: certificate signed by unknown"},
 		{"a", "good", "keys/a.nkey", "keys/a.nkey: no such file"},
 		{"b1", "good", "keys/b1.token", "keys/b1.token: no such file or directory (flyball serve keys makes it)"},
