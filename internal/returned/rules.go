@@ -197,7 +197,10 @@ func (r *rule) proven(text string, at int, status string, all []string) bool {
 	whole := ""
 	for _, text := range all {
 		text = strings.ToLower(strings.Join(strings.Fields(text), " "))
-		whole += envelope.ReplaceAllString(text, " ") + " "
+		if strings.Contains(text, "rcpt") { // the expression is slow
+			text = envelope.ReplaceAllString(text, " ")
+		}
+		whole += text + " "
 	}
 	rcpt, data := earliest(atRcpt, whole), earliest(atData, whole)
 	return rcpt < data || r.Own && data == len(whole) && !code.MatchString(whole)
