@@ -59,6 +59,7 @@ fuzz: ## every fuzz target with N=200000 inputs each
 	go test ./realrun/message -run '^$$' -fuzz '^FuzzCounted$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseAddress$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseTicket$$' -fuzztime $(N)x -fuzzminimizetime 10x
+	go test ./internal/mail -run '^$$' -fuzz '^FuzzParseVERP$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/names -run '^$$' -fuzz '^FuzzAnswer$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/wire -run '^$$' -fuzz '^FuzzReply$$' -fuzztime $(N)x -fuzzminimizetime 10x
 	go test ./realrun/wire -run '^$$' -fuzz '^FuzzBody$$' -fuzztime $(N)x -fuzzminimizetime 10x

@@ -95,3 +95,16 @@ func TestIsVERP(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParseVERP(f *testing.F) {
+	f.Add(testKey.VERP(1, 2, "sender.example"))
+	f.Add("MAIL FROM:<bounce+1.2.@x")
+	f.Fuzz(func(t *testing.T, s string) {
+		r, try, ok := testKey.ParseVERP(s)
+		path := strings.TrimPrefix(s, "MAIL FROM:<")
+		_, domain, _ := strings.Cut(path, "@")
+		if ok && (testKey.VERP(r, try, domain) != path || !IsVERP(path)) {
+			t.Errorf("%q is taken, as %d and %d, which is another path", s, r, try)
+		}
+	})
+}

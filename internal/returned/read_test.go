@@ -283,6 +283,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("From: x\nContent-Type: text/html; charset=koi8-r\nContent-Transfer-Encoding: base64\n\nPGI+"))
 	f.Add([]byte("Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: " +
 		"message/feedback-report\n\nFeedback-Type: x\n"))
+	f.Add([]byte(said(daemon, "failure", "To: a@b.example\nSubject: x\n\nann@there.example...no RCPT TO:<a@b>\n")))
 	f.Add([]byte("Subject: x\n\n{\"notificationType\":\"Bounce\"}"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if problem := sound(Read(raw)); problem != "" {
