@@ -210,7 +210,7 @@ var liveMutants = []mutant{
 		"strings.IndexAny(lower, \";\")"},
 	{"no message is signed", "realrun/mailing/mailing.go", "if m.signer != nil {", "if m.signer != nil && m.fills {"},
 	{"a signature has the time of the clock", "realrun/message/dkim.go", "strconv.AppendInt(sig, unix, 10)",
-		"strconv.AppendInt(sig, run.unix+1, 10)"},
+		"strconv.AppendInt(sig, unix+1, 10)"},
 	{"the space of a body is signed as it is", "realrun/message/dkim.go",
 		"				space = true\n				continue\n", ""},
 	{"a signed message may get another author", "realrun/message/dkim.go", "[]string{\"from\", \"to\",",

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"encoding/json"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"flyball/cmd/flyball/internal/reporting"
+	"flyball/cmd/flyball/internal/sites"
 	"flyball/internal/mail"
 )
 
@@ -61,5 +64,54 @@ func TestReportSurvivesKills(t *testing.T) {
 	}
 	if len(got) < 2 || len(got) > 3 {
 		t.Errorf("got %d messages, want one of each process that came to the final dot", len(got))
+	}
+}
+
+// A report to people goes as all mail does: to exchangers that a name server has and the allowlist allows, signed, and
+// from the sender's names. A domain that may get no mail at all is refused at once; one without an allowed exchanger
+// gets nothing, and that is to be seen.
+func TestReportToPeople(t *testing.T) {
+	p := mailsPeople(t, "per_day = 100, per_second = 100", "", "ann@partner.org", "bob@partner.org")
+	edit(t, p.file, "role = \"a\"\n", "role = \"a\"\nhello = \"a.sender.com\"\n")
+	submit := func(more ...string) (code int, out string) {
+		t.Helper()
+		code, out, errout := invoke(t, append([]string{"serve", "submit", p.file, "--list", p.list, "--count", "2"},
+			more...)...)
+		return code, out + errout
+	}
+	if code, out := submit("--notify", "eve@elsewhere.net"); code != exitRefused ||
+		!strings.Contains(out, `--notify: refused for safety: got domain "elsewhere.net"`) {
+		t.Errorf("got %d: %s", code, out)
+	}
+	if code, out := submit("--notify", "eve@partner.org", "--notify", "eve@far.org"); code != 0 {
+		t.Fatal(code, out)
+	}
+	s := begin(t, "serve", p.file)
+	var of sites.Status
+	s.until(t, "the reports", func() bool {
+		of = sites.Status{}
+		text := p.status(t)
+		if err := json.Unmarshal([]byte(text), &of); err != nil {
+			t.Fatal(err)
+		}
+		return len(of.Mailings) == 1 && of.Mailings[0].State == "reported" && !strings.Contains(text, `"waiting"`)
+	})
+	n := of.Mailings[0].Notices
+	if len(n) != 2 || n[0].State != "sent" || n[1].State != "failed" || !strings.Contains(n[1].Why, "far.org") {
+		t.Errorf("got %+v, want one report sent, and one that is not allowed", n)
+	}
+	got := p.box.all()
+	if len(got) != 3 {
+		t.Fatalf("got %d messages, want two and a report", len(got))
+	}
+	report := got[2]
+	if report.from != "" || report.to != "eve@partner.org" || report.hello != "a.sender.com" {
+		t.Errorf("got a report from %q to %s by %s", report.from, report.to, report.hello)
+	}
+	for _, want := range []string{"DKIM-Signature: v=1;", "d=sender.com;", "<postmaster@sender.com>",
+		"Auto-Submitted: auto-generated", "2 of 2 delivered"} {
+		if !strings.Contains(report.text, want) {
+			t.Errorf("the report lacks %s:\n%s", want, report.text)
+		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"flyball/engine"
 	"flyball/engine/delivery/retry"
 	"flyball/internal/durable"
 	"flyball/internal/mail"
@@ -234,6 +235,51 @@ func TestReportIsGivenUp(t *testing.T) {
 	}
 	if permits != 4 {
 		t.Errorf("asked for %d permits, want one for each try", permits)
+	}
+}
+
+// An address whose receiver says nothing holds up no other one, nor a later report.
+func TestSilentReceiverHoldsUpNothing(t *testing.T) {
+	l, at := takes(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes its connections
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	o := outbox(t, t.TempDir(), at)
+	via := o.Via
+	o.Via = func(domain string) (*realrun.SMTP, *message.Signer, error) {
+		s, signer, err := via(domain)
+		if domain == "silent.example" {
+			s.Resolver = leads(netip.MustParseAddrPort(silent.Addr().String()))
+		}
+		return s, signer, err
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- o.Run(ctx) }()
+	came := func(n int) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); len(l.all()) < n; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("got %d messages within a minute, want %d", len(l.all()), n)
+			}
+		}
+	}
+	for job := range 3 {
+		r := example(engine.Job(job + 1))
+		err := o.Expect(r.Job, mail.Key{byte(job)}, []string{"ann@silent.example", "bob@provider.example"})
+		if err == nil {
+			_, err = o.Give(r, mail.Key{byte(job)}, "")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		came(job + 1)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
 	}
 }
 
