@@ -111,6 +111,8 @@ var siteMutants = []mutant{
 		"m.heard.last[names[e.From]] =", "m.heard.last[m.name] ="},
 	{"recipients that are final are pending for Prometheus", "cmd/flyball/internal/serve/figures.go",
 		"	for r := mail.Done; r < mail.Statuses; r++ {", "	for r := mail.Pending; r < mail.Done; r++ {"},
+	{"a site ignores how its scenario cuts lists", "cmd/flyball/internal/sites/load.go",
+		"l.Check(s.Scenario.Dispatch.Plain(), ", "l.Check(true, "},
 	{"a hybrid does not tell of a server that is away", "realrun/hybrid/bank.go", "			b.failed(at)\n", ""},
 	{"a refusal of a hybrid is counted as forwarded", "realrun/hybrid/post.go",
 		"refused:\n		s.of.cfg.tell(Mail, Refused)", "refused:\n		s.of.cfg.tell(Mail, Forwarded)"},

@@ -13,6 +13,7 @@ import (
 	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/list"
 	"flyball/internal/mail"
+	"flyball/internal/testca"
 	"flyball/realrun/depot"
 	"flyball/storage"
 )
@@ -144,6 +145,66 @@ func TestChangesAreFetched(t *testing.T) {
 			t.Errorf("%s: changes were asked for by %q, want %q", name, had, want)
 		}
 	}
+}
+
+// The changes of a D server on another computer come over TLS, by the token of the storage server.
+func TestChangesAreFetchedFromAnotherComputer(t *testing.T) {
+	_, receiver := takesMail(t)
+	dir := t.TempDir()
+	var at [5]any // of broker, depot, storage, d and its changes
+	freeAddresses(t, at[:])
+	text := strings.NewReplacer(
+		"receiver = %q", fmt.Sprintf("receiver = %q\nkeys = \"keys\"\nbus = { url = \"tls://%s\", ca = \"ca.crt\", "+
+			"cert = \"this.crt\", key = \"this.key\" }\ndepot = { listen = %q }", receiver, at[0], at[1]),
+		"role = \"storage\"\nlisten = \"127.0.0.1:0\"", fmt.Sprintf("role = \"storage\"\nlisten = %q", at[2]),
+		"role = \"d\"\nlisten = \"127.0.0.1:0\"", fmt.Sprintf("role = \"d\"\nlisten = %q\nchanges = %q", at[3], at[4]),
+	).Replace(storingSite) + fmt.Sprintf("\n[[station]]\nrole = \"broker\"\nlisten = %q\n", at[0])
+	write(t, dir, "scenario.toml", storingScenario)
+	testca.New(t, dir, "ca").Issue(t, "this", time.Now().Add(time.Hour), "127.0.0.1")
+	file := write(t, dir, "site.toml", text)
+	all, err := sites.Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := all.MakeKeys(); err != nil {
+		t.Fatal(err)
+	}
+	store, _, err := task.OpenStore(t.Context(), "sqlite:"+filepath.Join(dir, "lists.db"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if _, _, err := store.Import(t.Context(), storage.Import{Name: "people", FileName: "people.csv",
+		File:   strings.NewReader("email\nann@all.example\nbob@all.example\n"),
+		Reject: func(list.Reject) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	for _, here := range [][]string{{"broker", "a", "b1", "b2", "storage", "c"}, {"d"}} {
+		s, err := sites.Load(file, here)
+		if err != nil {
+			t.Fatal(err)
+		}
+		play(t, s)
+	}
+	key := mail.Key{1}
+	if _, err := all.Submit(sites.Submission{List: "store:people", Secret: key}); err != nil {
+		t.Fatal(err)
+	}
+	ticket := key.AppendTicket(nil, mail.Ticket{Purpose: mail.ToLeave, Job: key.Mark(), Rcpt: 1,
+		Number: uint32(time.Now().Unix() / (24 * 60 * 60))})
+	until(t, "d has the mailing", func() bool {
+		url := "http://" + at[3].(string) + "/u/" + string(ticket)
+		code, _ := ask(t, http.MethodPost, url, "List-Unsubscribe=One-Click", "")
+		return code == http.StatusOK
+	})
+	bob, err := mail.ParseAddress("bob@all.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the store has the change", func() bool {
+		in, err := store.SuppressedIn(t.Context(), "people")
+		return err == nil && in.Has(bob)
+	})
 }
 
 // A computer with a server whose changes are fetched knows the storage server alone, by its hash alone.

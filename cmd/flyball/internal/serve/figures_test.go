@@ -19,12 +19,22 @@ import (
 	"flyball/realrun/response"
 )
 
-// figures returns a function that sums up the numbers of a process whose names and labels have a pattern.
+// figures returns a function that sums up the numbers of a process whose names and labels have a pattern. All of them
+// must be in the docs.
 func figures(t *testing.T, p *Process) func(pattern string) float64 {
 	t.Helper()
 	var text metrics.Text
 	if err := p.Count(t.Context(), &text); err != nil {
 		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../../../docs/serve.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`(?m)^# TYPE ([a-z_]+)`).FindAllStringSubmatch(text.String(), -1) {
+		if !strings.Contains(string(page), "`"+name[1]+"`") {
+			t.Errorf("docs/serve.md does not have the number %s", name[1])
+		}
 	}
 	return func(pattern string) (n float64) {
 		all := regexp.MustCompile(`(?m)^`+pattern+` ([0-9.]+)$`).FindAllStringSubmatch(text.String(), -1)
