@@ -238,7 +238,7 @@ func TestReportIsGivenUp(t *testing.T) {
 	}
 }
 
-// An address whose receiver says nothing holds up no other one, nor a later report.
+// An address whose receiver never answers holds up no other one, nor a later report.
 func TestSilentReceiverHoldsUpNothing(t *testing.T) {
 	l, at := takes(t)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes its connections
