@@ -389,9 +389,9 @@ var reliabilityMutants = []mutant{
 	{"the other places of a person stay on the list", "engine/inbox/inbox.go", "range s.places(r) {",
 		"range s.places(r)[:1] {"},
 	{"what a fact changed is computed anew after a stop", "engine/inbox/inbox.go",
-		"	case engine.Wanted:\n		changes = f.Changes\n",
+		"	case engine.Wanted:\n		changes = f.Changes\n		s.",
 		"	case engine.Wanted:\n		if changes = f.Changes; changes != \"\" {\n			" +
-			"changes = s.all(f.Rcpt, f.Add)\n		}\n"},
+			"changes = s.all(f.Rcpt, f.Add)\n		}\n		s."},
 	{"an addition counts before it is confirmed", "engine/inbox/inbox.go", "		confirm = s.cfg.ConfirmAdd\n",
 		"		confirm = s.cfg.ConfirmDelete\n"},
 	{"a confirmation that comes again counts twice", "engine/inbox/inbox.go",

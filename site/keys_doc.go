@@ -155,8 +155,8 @@ func (Station) KeyDoc(key string) (doc, source string) {
 			"certificate of [bus]; not given: it pushes them", ""
 	case "hard":
 		return "of role \"c\", of several the one with the lowest number, which counts: number of returned " +
-			"mails that say that an address is dead after which the recipient gets nothing any more; 0: " +
-			"2", ""
+			"mails that say that an address is dead after which the recipient gets nothing any more, of " +
+			"one mailing, or of all if the site has a storage server; 0: 2", ""
 	}
 	return "", ""
 }

@@ -147,7 +147,8 @@ type Station struct {
 	// them
 	Changes string `toml:"changes"`
 	// of role "c", of several the one with the lowest number, which counts: number of returned mails that say that an
-	// address is dead after which the recipient gets nothing any more; 0: 2
+	// address is dead after which the recipient gets nothing any more, of one mailing, or of all if the site has a
+	// storage server; 0: 2
 	Hard int `toml:"hard" range:"1..1000"`
 }
 

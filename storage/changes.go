@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"flyball/internal/mail"
 )
@@ -18,6 +19,8 @@ const (
 	Asked    Reason = "asked"    // the person asked for no mail
 	Dead     Reason = "dead"     // mail returned since the address does not exist
 	Complain Reason = "complain" // the person complained about mail
+	// Returned is a mail that returned since the address does not exist: some of them make it Dead.
+	Returned Reason = "returned"
 )
 
 // Change is a change of who gets mail, from a server of returned mail or of requests ([0044], [0047]).
@@ -32,22 +35,29 @@ type Change struct {
 
 	Why  Reason // of one that ends the mail
 	Join bool   // the person asked for mail again, which lifts what the person has asked for before
-	List string // that the person asked for or asked about; empty: all. A dead address and a complaint are about all
+	// Of Why Returned: Token names the message among those of its mailing, which counts once; the address is dead with
+	// the returned mail of a number Hard, over all mailings; 0: never. What returned before counts no more when nothing
+	// has returned for the time Forget; 0: for ever.
+	Token  uint64
+	Hard   int
+	Forget time.Duration
+	List   string // that the person asked for or asked about; empty: all. A dead address and a complaint are about all
 }
 
-// who returns the person of a change, and the list that the change is about.
-func (s *Store) who(ctx context.Context, tx *sql.Tx, c Change) (p Person, of string, err error) {
+// who returns the person of a change, the job of its mailing, and the list that the change is about.
+func (s *Store) who(ctx context.Context, tx *sql.Tx, c Change) (p Person, job int64, of string, err error) {
 	if c.Mailing == "" {
-		return s.hash.person(c.To), c.List, nil
+		return s.hash.person(c.To), 0, c.List, nil
 	}
 	var raw []byte
-	err = tx.QueryRowContext(ctx, `select history.person, job.list from history join job on job.id = history.job
-		where job.mailing = $1 and history.place = $2`, c.Mailing, int64(c.Place)).Scan(&raw, &of)
+	err = tx.QueryRowContext(ctx, `select history.person, job.id, job.list from history
+		join job on job.id = history.job where job.mailing = $1 and history.place = $2`, c.Mailing,
+		int64(c.Place)).Scan(&raw, &job, &of)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = fmt.Errorf("recipient %d of %s is %w in the history", c.Place, c.Mailing, ErrAbsent)
 	}
 	copy(p[:], raw)
-	return p, of, err
+	return p, job, of, err
 }
 
 // ErrGap is returned for changes that do not follow the ones taken before.
@@ -65,8 +75,9 @@ func (s *Store) Take(ctx context.Context, source string, first uint64, all []Cha
 		if c.List != "" && !validName(c.List) {
 			return 0, fmt.Errorf("got a change of list %.20q, want the name of a list", c.List)
 		}
-		if !c.Join && c.Why != Asked && c.Why != Dead && c.Why != Complain {
-			return 0, fmt.Errorf("got a change for the reason %.20q, want %s, %s or %s", c.Why, Asked, Dead, Complain)
+		if !c.Join && c.Why != Asked && c.Why != Dead && c.Why != Complain && c.Why != Returned {
+			return 0, fmt.Errorf("got a change for the reason %.20q, want %s, %s, %s or %s", c.Why, Asked, Dead,
+				Complain, Returned)
 		}
 	}
 	err = s.change(ctx, "changes of "+source, "", func(tx *sql.Tx) (n int64, err error) {
@@ -109,12 +120,19 @@ func taken(ctx context.Context, from querier, source string) (upTo uint64, err e
 
 // takeOne makes a change, and returns 1 if it changes anything.
 func (s *Store) takeOne(ctx context.Context, tx *sql.Tx, c Change) (int64, error) {
-	person, of, err := s.who(ctx, tx, c)
+	person, job, of, err := s.who(ctx, tx, c)
 	if c.MayLack && errors.Is(err, ErrAbsent) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
+	}
+	if c.Why == Returned && !c.Join {
+		dead, err := s.count(ctx, tx, person, job, c)
+		if err != nil || !dead {
+			return 0, err
+		}
+		c.Why = Dead
 	}
 	entry := append([]byte("p"), person[:]...)
 	if of != "" && (c.Join || c.Why == Asked) { // a person who gets no mail of one list
@@ -130,4 +148,21 @@ func (s *Store) takeOne(ctx context.Context, tx *sql.Tx, c Change) (int64, error
 		return r.RowsAffected()
 	}
 	return s.suppress(ctx, tx, entry, suppressed, c.Why)
+}
+
+// count counts a returned mail of a person, unless it has come before, and reports whether the address is dead by now.
+func (s *Store) count(ctx context.Context, tx *sql.Tx, who Person, job int64, c Change) (dead bool, err error) {
+	var last, n int64
+	err = tx.QueryRowContext(ctx, `select coalesce(max(at), 0) from returned where person = $1`, who[:]).Scan(&last)
+	if err == nil && c.Forget > 0 && last < s.now()-c.Forget.Milliseconds() {
+		_, err = tx.ExecContext(ctx, `delete from returned where person = $1`, who[:])
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `insert into returned (person, job, token, at) values ($1, $2, $3, $4)
+			on conflict (person, job, token) do nothing`, who[:], job, int64(c.Token), s.now())
+	}
+	if err == nil {
+		err = tx.QueryRowContext(ctx, `select count(*) from returned where person = $1`, who[:]).Scan(&n)
+	}
+	return c.Hard > 0 && n >= int64(c.Hard), err
 }

@@ -3,8 +3,11 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	"flyball/internal/mail"
 )
@@ -224,6 +227,92 @@ func TestChangesByPlace(t *testing.T) {
 		if got != " false true, news true true, shop false true, " {
 			t.Error(got)
 		}
+	})
+}
+
+// Returned mail of a person adds up over mailings: the second message makes the address dead, and not the first one
+// that comes again, from another server or under another number. What is old or forgotten counts no more.
+func TestReturnedMailAddsUp(t *testing.T) {
+	both(t, func(t *testing.T, p Place) {
+		now := at
+		s, err := Open(t.Context(), p, Config{Who: "ann@desk", Now: func() time.Time { return now }, Create: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		people := []string{"ann", "bob", "cid", "dan"}
+		mailings := []string{"mailing 1", "mailing 2"}
+		for _, name := range mailings {
+			id, err := s.BeginJob(t.Context(), Job{Mailing: name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all []Outcome
+			for i, who := range people {
+				place := (i + int(id)) % len(people) // another one in each mailing
+				all = append(all, Outcome{uint32(place), address(t, who+"@x.example"), "delivered"})
+			}
+			if err := s.Record(t.Context(), id, all); err != nil {
+				t.Fatal(err)
+			}
+		}
+		numbers := map[string]uint64{}
+		back := func(source string, mailing int, token uint64, all ...string) {
+			t.Helper()
+			for _, who := range all {
+				place := (slices.Index(people, who) + mailing) % len(people)
+				upTo, err := s.Take(t.Context(), source, numbers[source]+1, []Change{{Mailing: mailings[mailing-1],
+					Place: uint32(place), MayLack: true, Why: Returned, Token: token, Hard: 2, Forget: 48 * time.Hour}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				numbers[source] = upTo
+			}
+		}
+		dead := func(want string) {
+			t.Helper()
+			v, err := s.Suppressed(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, who := range people {
+				if v.Has(address(t, who+"@x.example")) {
+					got += who
+				}
+			}
+			if got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		const most = math.MaxUint64
+		back("c1", 1, most, "ann", "bob", "cid", "dan")
+		back("c1", 1, most, "ann")
+		back("c2", 1, most, "bob")
+		dead("")
+		if _, err := s.Forget(t.Context(), address(t, "dan@x.example")); err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(24 * time.Hour)
+		back("c2", 2, most, "ann") // of another mailing
+		dead("anndan")             // who is forgotten gets nothing
+		now = now.Add(25 * time.Hour)
+		back("c1", 2, 7, "cid") // the first one is too old
+		dead("anndan")
+		back("c1", 2, 8, "cid")
+		dead("anncid" + "dan")
+		back("c1", 2, 9, "dan")
+		var n int
+		who := s.hash.person(address(t, "dan@x.example"))
+		err = s.db.QueryRow(`select count(*) from returned where person = $1`, who[:]).Scan(&n)
+		if err != nil || n > 0 {
+			t.Errorf("%d, %v: returned mail of who is forgotten is kept", n, err)
+		}
+		never := []Change{{To: address(t, "bob@x.example"), Why: Returned}}
+		if _, err := s.Take(t.Context(), "c3", 1, never); err != nil {
+			t.Fatal(err)
+		}
+		dead("anncid" + "dan")
 	})
 }
 

@@ -38,7 +38,9 @@ alter table job add column mailing text not null default '';
 alter table job add column recipients bigint not null default 0;
 create unique index job_mailing on job (mailing) where mailing <> '';
 alter table suppression add column why text not null default '';
-create table source (name text primary key, number bigint not null, at bigint not null)`,
+create table source (name text primary key, number bigint not null, at bigint not null)`, `
+create table returned (person BYTES not null, job bigint not null, token bigint not null, at bigint not null,
+	primary key (person, job, token))`,
 }
 
 // migrate brings the tables to the current version. It goes forward only. Errors wrap ErrForeign if the store was made

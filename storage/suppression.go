@@ -314,6 +314,9 @@ func (s *Store) Forget(ctx context.Context, a mail.Address) (found Forgotten, er
 			return 0, err
 		}
 		found.History = int(n)
+		if _, err := tx.ExecContext(ctx, `delete from returned where person = $1`, who[:]); err != nil {
+			return 0, err
+		}
 		if _, err := s.suppress(ctx, tx, s.entryOf(list.Entry{Address: a}), forgotten, command); err != nil {
 			return 0, err
 		}

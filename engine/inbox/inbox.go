@@ -13,6 +13,7 @@ package inbox
 
 import (
 	"fmt"
+	"slices"
 
 	"flyball/engine"
 	"flyball/internal/mail"
@@ -27,7 +28,7 @@ type Server struct {
 	last     map[mail.Recipient]vt.Time // of counts, where they are forgotten; after a stop: of the stop
 	requests map[request]state
 	changes  []engine.Change // by number from 1 on
-	made     []bool          // by number from 1 on: returned mail made the change
+	made     []Made          // by number from 1 on: what a store of lists gets
 	got      uint64          // number of the last change that the sending server has
 	next     vt.Time
 
@@ -198,10 +199,9 @@ func (s *Server) record(f engine.Fact, out *engine.Outbox) {
 // apply applies a fact, and adds the changes that it made.
 func (s *Server) apply(f engine.Fact) {
 	var changes string
-	before, returned := len(s.changes), false
 	switch f := f.(type) {
 	case engine.Counted:
-		changes, returned = f.Changes, true
+		changes = f.Changes
 		s.returned[f.Token] = true
 		if s.elsewhere() {
 			s.taken = append(s.taken, engine.Returned{Token: f.Token, Rcpt: f.Rcpt, Hard: f.Hard})
@@ -223,23 +223,41 @@ func (s *Server) apply(f engine.Fact) {
 		panic(fmt.Sprintf("inbox: got fact %T, want Counted, Forgot, Wanted or Agreed", f))
 	}
 	s.changes = append(s.changes, engine.UnpackChanges(changes)...)
-	for range len(s.changes) - before {
-		s.made = append(s.made, returned)
-	}
+	s.made = append(s.made, MadeBy(f)...)
 }
 
-// Made is a change of the list, and what made it.
+// Made is what a store of lists gets: a change of the list, or a returned mail that may become one.
 type Made struct {
 	engine.Change
 	Returned bool // mail; false: the recipient asked
+	// Counts is set for a returned mail that says that the address is dead, and has changed nothing: a store that knows
+	// who else is the person counts it, once for each Token.
+	Counts bool
+	Token  uint64
 }
 
-// Changes returns all changes after a number; the first change has number 1.
-func (s *Server) Changes(after uint64) (all []Made) {
-	for i := after; i < uint64(len(s.changes)); i++ {
-		all = append(all, Made{s.changes[i], s.made[i]})
+// MadeBy returns what a store of lists gets of a fact.
+func MadeBy(f engine.Fact) (all []Made) {
+	changes, returned := "", false
+	switch f := f.(type) {
+	case engine.Counted:
+		if changes, returned = f.Changes, true; changes == "" && f.Hard {
+			return []Made{{Change: engine.Change{Rcpt: f.Rcpt}, Returned: true, Counts: true, Token: f.Token}}
+		}
+	case engine.Wanted:
+		changes = f.Changes
+	case engine.Agreed:
+		changes = f.Changes
+	}
+	for _, c := range engine.UnpackChanges(changes) {
+		all = append(all, Made{Change: c, Returned: returned})
 	}
 	return all
+}
+
+// Changes returns all changes after a number, and returned mail that counts; the first one has number 1.
+func (s *Server) Changes(after uint64) []Made {
+	return slices.Clone(s.made[min(after, uint64(len(s.made))):])
 }
 
 // acknowledge takes that the sending server has changes up to a number.

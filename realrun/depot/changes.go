@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"flyball/engine"
+	"flyball/engine/inbox"
 	"flyball/internal/input"
 	"flyball/internal/mail"
 )
@@ -19,6 +20,15 @@ type Change struct {
 	Rcpt mail.Recipient `json:"rcpt"` // place in the list of all mailings, see engine.Submitted
 	Add  bool           `json:"add,omitempty"`
 	Dead bool           `json:"dead,omitempty"` // mail returned; false: the recipient asked
+	// Counts is set for a returned mail that alone does not make the address dead; the message with its token counts
+	// once.
+	Counts bool   `json:"counts,omitempty"`
+	Token  uint64 `json:"token,omitempty"`
+}
+
+// ChangeOf returns a change that a role of package inbox has made.
+func ChangeOf(m inbox.Made) Change {
+	return Change{Rcpt: m.Rcpt, Add: m.Add, Dead: m.Returned && !m.Add && !m.Counts, Counts: m.Counts, Token: m.Token}
 }
 
 // Changes are numbered from First on.
@@ -31,17 +41,8 @@ type Changes struct {
 // its journal is the buffer.
 func ChangesOf(facts []engine.Fact) (all []Change) {
 	for _, f := range facts {
-		packed, dead := "", false
-		switch f := f.(type) {
-		case engine.Counted:
-			packed, dead = f.Changes, true
-		case engine.Wanted:
-			packed = f.Changes
-		case engine.Agreed:
-			packed = f.Changes
-		}
-		for _, c := range engine.UnpackChanges(packed) {
-			all = append(all, Change{Rcpt: c.Rcpt, Add: c.Add, Dead: dead && !c.Add})
+		for _, m := range inbox.MadeBy(f) {
+			all = append(all, ChangeOf(m))
 		}
 	}
 	return all

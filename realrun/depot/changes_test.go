@@ -69,7 +69,7 @@ func buffered() (facts []engine.Fact, want []Change) {
 	take(engine.Returned{Token: 1, Rcpt: 7, Hard: true})
 	take(engine.Returned{Token: 1, Rcpt: 7, Hard: true}) // the same one
 	take(engine.Returned{Token: 2, Rcpt: 7, Hard: true})
-	return out.Write, append(want, Change{Rcpt: 7, Dead: true})
+	return out.Write, append(want, Change{Rcpt: 7, Counts: true, Token: 1}, Change{Rcpt: 7, Dead: true})
 }
 
 // discarding is an answer that is lost.

@@ -54,7 +54,7 @@ func (s *Server) Add(j Job) error { return s.store.add(j) }
 // be missing, so the runner of a campaign that goes on asks here.
 func (s *Server) Standing(job string) Standing { return s.store.standing(job) }
 
-// Changes returns all changes of the list that the role has made, and that are durable, after a number.
+// Changes returns all that a store of lists gets, and that is durable, after a number.
 func (s *Server) Changes(after uint64) []inbox.Made {
 	s.store.lock.Lock()
 	defer s.store.lock.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"flyball/cmd/flyball/internal/kept"
 	"flyball/cmd/flyball/internal/task"
@@ -20,8 +21,11 @@ type Changes struct {
 	Store *storage.Store
 	// Of returns the mailing that a recipient is of, by the name of its job, and the place in it; false: of none.
 	Of func(mail.Recipient) (mailing string, place uint32, ok bool)
-	// MayLack is storage.Change.MayLack of each change.
+	// MayLack is storage.Change.MayLack of each change, Hard and Forget are storage.Change.Hard and Forget of returned
+	// mail that counts.
 	MayLack bool
+	Hard    int
+	Forget  time.Duration
 }
 
 // Taken implements depot.Lists.
@@ -34,8 +38,11 @@ func (c Changes) Take(ctx context.Context, source string, first uint64, all []de
 	var changes []storage.Change
 	for _, v := range all {
 		of := storage.Change{Why: storage.Asked, Join: v.Add, MayLack: c.MayLack}
-		if v.Dead {
+		switch {
+		case v.Dead:
 			of.Why = storage.Dead
+		case v.Counts:
+			of.Why, of.Token, of.Hard, of.Forget = storage.Returned, v.Token, c.Hard, c.Forget
 		}
 		var ok bool
 		if of.Mailing, of.Place, ok = c.Of(v.Rcpt); !ok {

@@ -23,8 +23,11 @@ import (
 // depot.Store. Any goroutine may use it.
 type Site struct {
 	Store *storage.Store
-	Name  string                       // of the site
-	Tell  func(kind string, err error) // of each transaction that changes the store: a mailing, outcomes or changes
+	Name  string // of the site
+	// Hard and Forget are as of Changes.
+	Hard   int
+	Forget time.Duration
+	Tell   func(kind string, err error) // of each transaction that changes the store: a mailing, outcomes or changes
 
 	lock     sync.Mutex
 	mailings []*Mailing // in the order of their places
@@ -208,13 +211,14 @@ func (s *Site) Take(ctx context.Context, client string, first uint64, all []depo
 			return 0, err
 		}
 	}
-	to := Changes{Store: s.Store, MayLack: true, Of: func(r mail.Recipient) (string, uint32, bool) {
+	to := Changes{Store: s.Store, MayLack: true, Hard: s.Hard, Forget: s.Forget}
+	to.Of = func(r mail.Recipient) (string, uint32, bool) {
 		m := s.find(r)
 		if m == nil {
 			return "", 0, false
 		}
 		return m.name, uint32(r - m.Keys.First), true
-	}}
+	}
 	points.Reached("named")
 	upTo, err := to.Take(ctx, s.source(client), first, all)
 	points.Reached("taken")

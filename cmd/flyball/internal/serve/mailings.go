@@ -21,8 +21,8 @@ type mailings struct {
 	log  *durable.Log
 	add  func(depot.Keys) error
 	asks chan chan<- bool // who asks whether keys are missing, and how the answer is given
-	// The depot has patience for its answer to that, and is asked again after pause at the earliest: it has a line in
-	// its audit for each question, so what is forged costs it one in that time, however much of it comes.
+	// The depot has patience for its answer to that, and is asked again after pause at the earliest: what is forged
+	// costs it one question in that time, however much of it comes.
 	patience, pause time.Duration
 
 	lock sync.Mutex

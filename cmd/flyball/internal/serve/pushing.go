@@ -46,7 +46,7 @@ func (m *member) hands(ctx context.Context, changes func(context.Context, uint64
 			made = made[1:]
 		}
 		for _, c := range made {
-			all = append(all, depot.Change{Rcpt: c.Rcpt, Add: c.Add, Dead: c.Returned && !c.Add})
+			all = append(all, depot.ChangeOf(c))
 		}
 		upTo.Store(after)
 		m.buffer.has(len(all))

@@ -25,12 +25,13 @@ type returning struct {
 func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 	s := &returning{member: m}
 	m.server = s
-	cfg := inbound.Default(m.of.Folder)
+	cfg := p.counted()
+	cfg.Dir = m.of.Folder
 	cfg.Address, _ = m.of.Address()
 	if first, _ := p.site.Counting(); first.Name() != m.name {
 		cfg.Counter, _ = first.Address()
 	}
-	cfg.Domain, cfg.Carrier, cfg.Hard = m.of.Domain, m, cmp.Or(m.of.Hard, cfg.Hard)
+	cfg.Domain, cfg.Carrier = m.of.Domain, m
 	effects := m.counts("flyball_returned_mail_total", "Returned messages by effect, since the station began.",
 		"effect")
 	for _, v := range returned.Effects {
@@ -62,6 +63,14 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 		return err
 	}
 	return m.join(ctx, s.server.Receive)
+}
+
+// counted returns how returned mail counts: on the C server by mailing, on the storage server over all of them.
+func (p *Process) counted() inbound.Config {
+	cfg := inbound.Default("")
+	first, _ := p.site.Counting()
+	cfg.Hard = cmp.Or(first.Hard, cfg.Hard)
+	return cfg
 }
 
 // run runs the server until ctx ends, or something fails for good.

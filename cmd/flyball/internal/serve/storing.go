@@ -46,7 +46,9 @@ func (p *Process) openStoring(ctx context.Context, m *member) (err error) {
 		return task.Stored(m.name+": store", err)
 	}
 	m.closes(store.Close)
-	s.lists = &lists.Site{Store: store, Name: p.site.Name, Tell: m.transactions()}
+	counts := p.counted()
+	s.lists = &lists.Site{Store: store, Name: p.site.Name, Hard: counts.Hard, Forget: counts.Forget,
+		Tell: m.transactions()}
 	jobs, err := store.Jobs(ctx)
 	if err != nil {
 		return task.Stored(m.name+": store", err)

@@ -224,6 +224,72 @@ func TestStorageServer(t *testing.T) {
 	}
 }
 
+// Returned mail adds up over mailings where a storage server has who is at which place: the address is dead with the
+// second message, of whichever mailing it is, and not with the first one that comes again, over a stop of the C server.
+func TestReturnedMailOfTwoMailings(t *testing.T) {
+	receiver, at := takesMail(t)
+	dir := t.TempDir()
+	write(t, dir, "scenario.toml", storingScenario)
+	s, err := sites.Load(write(t, dir, "site.toml", strings.Replace(fmt.Sprintf(storingSite, at), "hard = 1", "", 1)),
+		nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := play(t, s)
+	store, _, err := task.OpenStore(t.Context(), "sqlite:"+filepath.Join(dir, "lists.db"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	dead := func() (n int) {
+		v, err := store.Suppressed(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			if v.Has(mail.Address{Local: fmt.Sprintf("r%d", i), Domain: "all.example"}) {
+				n |= 1 << i
+			}
+		}
+		return n
+	}
+	back := func(key mail.Key, all ...int) {
+		t.Helper()
+		for _, r := range all {
+			until(t, "returned mail is taken", func() bool {
+				return returns(p.Listens("c", "listen"), key, r, 0) == nil
+			})
+		}
+	}
+	for i, list := range []string{"email\nr0@all.example\nr1@all.example\nr2@all.example\n",
+		"email\nr2@all.example\nr1@all.example\nr0@all.example\n"} {
+		if _, err := s.Submit(sites.Submission{List: write(t, dir, "people.csv", list),
+			Secret: mail.Key{byte(i + 1)}}); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "each has the message", func() bool {
+			return receiver.count("r0@all.example")+receiver.count("r1@all.example")+
+				receiver.count("r2@all.example") == 3*(i+1)
+		})
+	}
+	back(mail.Key{1}, 0, 1, 1)
+	p.Kill("c")
+	if err := p.Replace("c"); err != nil {
+		t.Fatal(err)
+	}
+	back(mail.Key{2}, 2) // who has another place in this mailing
+	back(mail.Key{1}, 1)
+	until(t, "the address of two returned messages is dead", func() bool { return dead() == 1 })
+	c, _ := s.Named("c")
+	until(t, "the store has all returned mail", func() bool {
+		n, err := store.Taken(t.Context(), c.Name()+" of site "+s.Name)
+		return err == nil && n == 3
+	})
+	if got := dead(); got != 1 {
+		t.Errorf("got dead recipients %b, want 1: one message came three times", got)
+	}
+}
+
 // A mailing stays as it is until the storage server has its outcomes. Then its list goes; if the A server is killed
 // before the role knows that, the mailing ends when the role asks again, though the storage server repeats nothing.
 func TestMailingEndsOnce(t *testing.T) {
