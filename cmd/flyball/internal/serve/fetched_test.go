@@ -10,12 +10,9 @@ import (
 	"time"
 
 	"flyball/cmd/flyball/internal/sites"
-	"flyball/cmd/flyball/internal/task"
-	"flyball/internal/list"
 	"flyball/internal/mail"
 	"flyball/internal/testca"
 	"flyball/realrun/depot"
-	"flyball/storage"
 )
 
 // A storage server fetches the changes of C and D servers that may not connect to it ([0051], [0052]): each once, over
@@ -37,15 +34,7 @@ func TestChangesAreFetched(t *testing.T) {
 	for i := range 8 {
 		rows += who(i) + "\n"
 	}
-	store, _, err := task.OpenStore(t.Context(), "sqlite:"+filepath.Join(dir, "lists.db"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	if _, _, err := store.Import(t.Context(), storage.Import{Name: "people", File: strings.NewReader(rows),
-		FileName: "people.csv", Reject: func(list.Reject) error { return nil }}); err != nil {
-		t.Fatal(err)
-	}
+	store := stored(t, dir, rows)
 	s, err := sites.Load(file, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -169,16 +158,7 @@ func TestChangesAreFetchedFromAnotherComputer(t *testing.T) {
 	if _, err := all.MakeKeys(); err != nil {
 		t.Fatal(err)
 	}
-	store, _, err := task.OpenStore(t.Context(), "sqlite:"+filepath.Join(dir, "lists.db"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	if _, _, err := store.Import(t.Context(), storage.Import{Name: "people", FileName: "people.csv",
-		File:   strings.NewReader("email\nann@all.example\nbob@all.example\n"),
-		Reject: func(list.Reject) error { return nil }}); err != nil {
-		t.Fatal(err)
-	}
+	store := stored(t, dir, "email\nann@all.example\nbob@all.example\n")
 	for _, here := range [][]string{{"broker", "a", "b1", "b2", "storage", "c"}, {"d"}} {
 		s, err := sites.Load(file, here)
 		if err != nil {

@@ -86,6 +86,21 @@ const undelivered = "From: MAILER-DAEMON@all.example\r\nSubject: Undelivered mai
 	"Reporting-MTA: dns; all.example\r\n\r\nFinal-Recipient: rfc822; %s\r\n" +
 	"Action: failed\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 User unknown\r\n\r\n--b--\r\n"
 
+// stored returns the store of a site in a folder, with the list people.
+func stored(t *testing.T, dir, rows string) *storage.Store {
+	t.Helper()
+	store, _, err := task.OpenStore(t.Context(), "sqlite:"+filepath.Join(dir, "lists.db"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	if _, _, err := store.Import(t.Context(), storage.Import{Name: "people", File: strings.NewReader(rows),
+		FileName: "people.csv", Reject: func(list.Reject) error { return nil }}); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
 // A mailing of a stored list goes to those whom the store does not suppress (figures 5 and 6). Who leaves at the D
 // server, or whose mail returns to the C server, is suppressed in the store, and gets nothing of the next mailing; the
 // store has what became of each recipient, and B servers fetch the list from it once. Then no server keeps a list or
@@ -101,15 +116,7 @@ func TestStorageServer(t *testing.T) {
 	for i := range people {
 		rows += who(i) + "\n"
 	}
-	store, _, err := task.OpenStore(t.Context(), "sqlite:"+filepath.Join(dir, "lists.db"), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	if _, _, err := store.Import(t.Context(), storage.Import{Name: "people", File: strings.NewReader(rows),
-		FileName: "people.csv", Reject: func(list.Reject) error { return nil }}); err != nil {
-		t.Fatal(err)
-	}
+	store := stored(t, dir, rows)
 	address := func(i int) mail.Address {
 		a, err := mail.ParseAddress(who(i))
 		if err != nil {
