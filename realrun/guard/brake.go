@@ -3,6 +3,7 @@ package guard
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,6 +51,10 @@ type Brake struct {
 	wait func(ctx context.Context, until time.Time) error
 
 	lock   sync.Mutex
+	kept   string    // file with what the breaker has seen; empty: that is not kept
+	saved  time.Time // when that was last written
+	ends   int       // attempts that have ended
+	failed error     // what the breaker has seen could not be written
 	held   error     // the file is there
 	looked time.Time // for the file
 	spent  error     // there is no permit
@@ -137,7 +142,66 @@ func (b *Brake) look(now time.Time) {
 	if before != nil && b.held == nil {
 		b.Breaker.Again()
 	}
+	if (before == nil) != (b.held == nil) {
+		b.failed = b.save(now)
+	}
 	b.tell(before, b.held)
+}
+
+// Keep makes the breaker go on from what it had seen by a file, and keeps there what it sees: a server that ends again
+// and again has its share of bad attempts all the same. What was seen before a person removed the file that stops all
+// attempts does not count, also if the server was down then.
+func (b *Brake) Keep(file string) error {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	b.kept = file
+	text, err := input.Read(file, input.RunFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var v seen
+	if err == nil {
+		err = json.Unmarshal(text, &v)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: want a file that an earlier run wrote: %w", dial.ErrRefused, file, err)
+	}
+	b.Breaker.take(v)
+	if b.held = Held(b.File); v.Stopped && b.held == nil {
+		b.Breaker.Again()
+		return b.save(b.now())
+	}
+	return nil
+}
+
+// save writes what the breaker has seen, durably. The caller has the lock.
+func (b *Brake) save(now time.Time) error {
+	if b.kept == "" {
+		return nil
+	}
+	v := b.Breaker.seen()
+	v.Stopped = b.held != nil
+	text, err := json.Marshal(v)
+	if err == nil {
+		err = durable.Write(b.kept, append(text, '\n'))
+	}
+	b.saved = now
+	return err
+}
+
+// each is the most attempts of a process after each of which what the breaker has seen is written.
+const each = 1000
+
+// note keeps that an attempt has ended: each one until there are as many as the breaker judges by, so that it does not
+// matter how early the server ends, and then what was seen once a second.
+func (b *Brake) note() error {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	b.ends++
+	if now := b.now(); b.ends <= min(b.Breaker.limits.After, each) || !now.Before(b.saved.Add(glance)) {
+		return b.save(now)
+	}
+	return b.failed
 }
 
 // Held returns why a file stops all attempts; nil if it is not there.
@@ -171,11 +235,11 @@ func (b *Brake) tell(before, now error) {
 }
 
 // Saw takes the end of an attempt. When the breaker says that too much goes wrong, the file is written, durably, and
-// no attempt begins any more. The error says that the file cannot be written.
+// no attempt begins any more. The error says that the file, or what the breaker has seen, cannot be written.
 func (b *Brake) Saw(a *mail.Attempt, r *mail.Reply) error {
 	why := b.Breaker.Saw(a, r)
-	if why == nil {
-		return nil
+	if err := b.note(); why == nil {
+		return err
 	}
 	b.lock.Lock()
 	defer b.lock.Unlock()

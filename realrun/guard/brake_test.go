@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,5 +142,89 @@ func TestBreakerStaysOpen(t *testing.T) {
 	cancel()
 	if err := b.Take(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v after the end of the process", err)
+	}
+}
+
+// A server that is killed before it has seen enough attempts, again and again, is stopped by its breaker all the same;
+// what a person has ended counts no more, also if the server was down then.
+func TestBreakerOverKills(t *testing.T) {
+	c := &hours{at: time.Unix(1_764_446_400, 0)}
+	dir := t.TempDir()
+	var said []string
+	var b *Brake
+	starts := func() {
+		t.Helper()
+		b = NewBrake(filepath.Join(dir, "stopped"), nil, NewBreaker(dial.Breakers{Bounces: 0.5, Refusals: 1,
+			Deferrals: 0.5, Complaints: 1, After: 4}, []string{"big", "small"}, nil), time.Minute,
+			func(why error) { said = append(said, fmt.Sprint(why)) })
+		b.now, b.wait = c.clock().now, c.clock().wait
+		if err := b.Keep(filepath.Join(dir, "seen")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ends := func(to mail.Destination, r mail.Reply) bool { // of a process that is killed then
+		t.Helper()
+		starts()
+		if err := b.Saw(&mail.Attempt{Dest: to}, &r); err != nil {
+			t.Fatal(err)
+		}
+		return Held(b.File) != nil
+	}
+	bad, late := mail.Reply{Code: 550, Stage: mail.StageRCPT}, mail.Reply{Code: 451, Stage: mail.StageRCPT}
+	for round := range 3 {
+		for i := range 4 {
+			if got, want := ends(0, bad), i == 3; got != want {
+				t.Fatalf("round %d: stopped is %v after %d bounces, want %v", round, got, i+1, want)
+			}
+		}
+		if starts(); b.Take(t.Context()) == nil {
+			t.Error("an attempt is made after a stop and a start")
+		}
+		if round == 1 { // the person removes the file while the server is down
+			starts()
+		}
+		if err := os.Remove(b.File); err != nil {
+			t.Fatal(err)
+		}
+		if round == 0 { // the server sees it
+			c.at = c.at.Add(2 * time.Second)
+			b.closed()
+		}
+	}
+	for i := range 8 { // of two destinations
+		if got, want := ends(mail.Destination(i%2), late), i == 6; got != want {
+			t.Fatalf("stopped is %v after %d deferrals, want %v", got, i+1, want)
+		} else if got {
+			break
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "seen"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Keep(filepath.Join(dir, "seen")); !errors.Is(err, dial.ErrRefused) {
+		t.Errorf("got %v for a damaged file, want a refusal", err)
+	}
+}
+
+// A breaker that goes on from what an earlier one has seen does as the earlier one would.
+func TestSeenIsWhole(t *testing.T) {
+	limits := dial.Breakers{Bounces: 0.9, Refusals: 0.9, Deferrals: 0.9, Complaints: 1, After: 3}
+	names := []string{"big", "small"}
+	luck := rand.New(rand.NewPCG(1, 2))
+	b, again := NewBreaker(limits, names, nil), NewBreaker(limits, names, nil)
+	for i := range 500 {
+		r := []mail.Reply{taken, bounced, deferred}[luck.IntN(3)]
+		a := mail.Attempt{Dest: mail.Destination(luck.IntN(2))}
+		if got, want := again.Saw(&a, &r), b.Saw(&a, &r); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Fatalf("after %d attempts: got %v, want %v", i+1, got, want)
+		}
+		if again.bounced.count != b.bounced.count || again.deferred[1].count != b.deferred[1].count ||
+			again.delivered != b.delivered {
+			t.Fatalf("after %d attempts: got %+v, want %+v", i+1, again.seen(), b.seen())
+		}
+		if luck.IntN(10) == 0 {
+			again = NewBreaker(limits, names, nil)
+			again.take(b.seen())
+		}
 	}
 }

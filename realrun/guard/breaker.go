@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"flyball/internal/mail"
@@ -123,5 +124,60 @@ func (w *window) add(ended bool, most int) {
 	}
 	if ended {
 		w.count++
+	}
+}
+
+// seen is what a breaker has seen, as a file keeps it.
+type seen struct {
+	Stopped   bool              `json:"stopped"` // attempts are
+	Bounced   string            `json:"bounced"` // windows, the oldest attempt first
+	Refused   string            `json:"refused"`
+	Deferred  map[string]string `json:"deferred"` // by the name of the destination
+	Delivered int               `json:"delivered"`
+	Before    int               `json:"before"` // complaints before the breaker began
+}
+
+// seen returns what the breaker has seen.
+func (b *Breaker) seen() seen {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	v := seen{Bounced: b.bounced.text(), Refused: b.refused.text(), Deferred: map[string]string{},
+		Delivered: b.delivered, Before: b.before}
+	for i, w := range b.deferred {
+		v.Deferred[b.names[i]] = w.text()
+	}
+	return v
+}
+
+// take makes the breaker go on from what an earlier one has seen.
+func (b *Breaker) take(v seen) {
+	b.lock.Lock()
+	defer b.lock.Unlock()
+	most := lately * b.limits.After
+	b.bounced.take(v.Bounced, most)
+	b.refused.take(v.Refused, most)
+	for i := range b.deferred {
+		b.deferred[i].take(v.Deferred[b.names[i]], most)
+	}
+	b.delivered, b.before = v.Delivered, v.Before
+}
+
+// text returns a window as a digit for each attempt, 1 for one that ended in the way.
+func (w *window) text() string {
+	var text strings.Builder
+	for i := range w.last {
+		digit := byte('0')
+		if w.last[(w.next+i)%len(w.last)] {
+			digit = '1'
+		}
+		text.WriteByte(digit)
+	}
+	return text.String()
+}
+
+// take adds the attempts of a text.
+func (w *window) take(text string, most int) {
+	for _, digit := range text {
+		w.add(digit == '1', most)
 	}
 }

@@ -93,6 +93,9 @@ func (s *delivering) bound(t *realrun.SMTP) (realrun.Transport, error) {
 			s.log.Info("makes attempts again")
 		}
 	})
+	if err := s.brake.Keep(filepath.Join(counts, "seen")); err != nil {
+		return nil, live.RefusedOr(task.Environment, err)
+	}
 	return &realrun.Guarded{Transport: apart, Take: s.brake.Take, Saw: s.brake.Saw, Failed: s.breaks,
 		Stop: func(err error) {
 			if !errors.Is(err, guard.ErrRests) {
