@@ -42,7 +42,7 @@ var siteMutants = []mutant{
 	{"a person's end of a stop does not clear the breaker", "realrun/guard/brake.go",
 		"		b.Breaker.Again()\n	}\n	if (before", "	}\n	if (before"},
 	{"what a breaker has seen is forgotten by a stop", "realrun/guard/brake.go", "	b.Breaker.take(v)\n", ""},
-	{"what a person has ended counts after a stop", "realrun/guard/brake.go", "v.Stopped && b.held == nil {",
+	{"what a person has ended counts after a stop", "realrun/guard/brake.go", "v.Stopped && Held(b.File) == nil {",
 		"v.Stopped && false {"},
 	{"attempts of a first second are not kept", "realrun/guard/brake.go",
 		"b.ends <= min(b.Breaker.limits.After, each) ||", "b.ends == 0 ||"},

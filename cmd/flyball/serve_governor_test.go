@@ -84,7 +84,9 @@ interval = "1s"
 		t.Errorf("got C %v and after a stop %v, want the second governor to go on above 2", before, after)
 	}
 	second.until(t, "all mail", func() bool { return ledger.all() == recipients })
-	if most := ledger.atOnce(); most > 12 {
-		t.Errorf("got %d messages at the same time, want at most 12, the C of both servers", most)
+	// C of both servers is at most 12. One whose part of it falls ends its messages first, while the other begins more
+	// ([0070]): a few above 12. Two servers that had all of C each would have 24.
+	if most := ledger.atOnce(); most > 18 {
+		t.Errorf("got %d messages at the same time, want about 12, the C of both servers", most)
 	}
 }

@@ -167,7 +167,7 @@ func (b *Brake) Keep(file string) error {
 		return fmt.Errorf("%w: %s: want a file that an earlier run wrote: %w", dial.ErrRefused, file, err)
 	}
 	b.Breaker.take(v)
-	if b.held = Held(b.File); v.Stopped && b.held == nil {
+	if v.Stopped && Held(b.File) == nil { // else the first look finds it, and tells
 		b.Breaker.Again()
 		return b.save(b.now())
 	}

@@ -177,8 +177,12 @@ func TestBreakerOverKills(t *testing.T) {
 				t.Fatalf("round %d: stopped is %v after %d bounces, want %v", round, got, i+1, want)
 			}
 		}
+		told := len(said)
 		if starts(); b.Take(t.Context()) == nil {
 			t.Error("an attempt is made after a stop and a start")
+		}
+		if len(said) != told+1 {
+			t.Errorf("round %d: got %q, want the stop to be told after a start", round, said[told:])
 		}
 		if round == 1 { // the person removes the file while the server is down
 			starts()
