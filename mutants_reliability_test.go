@@ -7,6 +7,7 @@ var reliabilityMutants = []mutant{
 	{"a rewritten journal begins before it is durable", "realrun/journal/rewrite.go",
 		"		if err := replace(d, fileName(c.Epoch), text); err != nil {\n			return err\n		}\n",
 		"		defer replace(d, fileName(c.Epoch), text)\n"},
+	{"each start of a station adds a file for ever", "realrun/journal/rewrite.go", " || c.files > mostFiles", ""},
 	{"files before a rewritten journal count", "realrun/journal/recover.go",
 		"if epoch := begins(name, texts[i]); epoch > 0 {", "if epoch := begins(name, texts[i]); epoch == 1 {"},
 	{"an attempt in doubt does not count when a journal is rewritten", "engine/remote/still.go",

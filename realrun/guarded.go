@@ -12,7 +12,7 @@ type Guarded struct {
 	Take func(context.Context) error // waits for a permit
 	Saw  func(*mail.Attempt, *mail.Reply) error
 	Stop func(error) // there are no more permits
-	// Failed is called with what Saw returns: too much goes wrong.
+	// Failed is called with what Saw returns: too much goes wrong, or what was seen cannot be kept.
 	Failed func(error)
 }
 

@@ -114,7 +114,7 @@ func (Sending) KeyDoc(key string) (doc, source string) {
 		return "folder for delivery reports; seen from the folder of the site file", ""
 	case "notify":
 		return "mail address that gets each delivery report, or http://IP:PORT/... on loopback to which it " +
-			"is posted", ""
+			"is posted, once or more", ""
 	}
 	return "", ""
 }
@@ -150,9 +150,9 @@ func (Station) KeyDoc(key string) (doc, source string) {
 		return "of role \"storage\": its database, sqlite:FILE, which is made if it is not there, or " +
 			"postgres://USER@HOST:PORT/DATABASE; a file is seen from the folder of the site file", ""
 	case "changes":
-		return "of role \"c\" and \"d\": IP:PORT at which the storage server fetches the changes that it has " +
-			"made, as where it may not connect to the storage server; outside of loopback it wants the " +
-			"certificate of [bus]; not given: it pushes them", ""
+		return "of role \"c\" and \"d\": IP:PORT at which this station lets the storage server fetch its " +
+			"changes; outside of loopback the certificate of [bus] is needed; not given: the station " +
+			"pushes its changes", ""
 	case "hard":
 		return "of role \"c\", of several the one with the lowest number, which counts: number of returned " +
 			"mails that say that an address is dead after which the recipient gets nothing any more, of " +

@@ -112,7 +112,8 @@ type Sending struct {
 	Licence int `toml:"licence" range:"0..1000000"`
 	// folder for delivery reports; seen from the folder of the site file
 	Reports string `toml:"reports" default:"reports"`
-	// mail address that gets each delivery report, or http://IP:PORT/... on loopback to which it is posted
+	// mail address that gets each delivery report, or http://IP:PORT/... on loopback to which it is posted, once or
+	// more
 	Notify string `toml:"notify"`
 }
 
@@ -142,9 +143,8 @@ type Station struct {
 	// of role "storage": its database, sqlite:FILE, which is made if it is not there, or
 	// postgres://USER@HOST:PORT/DATABASE; a file is seen from the folder of the site file
 	Store string `toml:"store"`
-	// of role "c" and "d": IP:PORT at which the storage server fetches the changes that it has made, as where it may
-	// not connect to the storage server; outside of loopback it wants the certificate of [bus]; not given: it pushes
-	// them
+	// of role "c" and "d": IP:PORT at which this station lets the storage server fetch its changes; outside of loopback
+	// the certificate of [bus] is needed; not given: the station pushes its changes
 	Changes string `toml:"changes"`
 	// of role "c", of several the one with the lowest number, which counts: number of returned mails that say that an
 	// address is dead after which the recipient gets nothing any more, of one mailing, or of all if the site has a

@@ -35,9 +35,9 @@ type Change struct {
 
 	Why  Reason // of one that ends the mail
 	Join bool   // the person asked for mail again, which lifts what the person has asked for before
-	// Of Why Returned: Token names the message among those of its mailing, which counts once; the address is dead with
-	// the returned mail of a number Hard, over all mailings; 0: never. What returned before counts no more when nothing
-	// has returned for the time Forget; 0: for ever.
+	// Token, Hard and Forget apply to Why Returned. Token identifies the message within its mailing; each counts once.
+	// Hard is the number of returned mails, over all mailings, at which the address is dead; 0: never. Forget is the
+	// time without returned mail after which earlier returns do not count; 0: for ever.
 	Token  uint64
 	Hard   int
 	Forget time.Duration

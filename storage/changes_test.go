@@ -306,7 +306,7 @@ func TestReturnedMailAddsUp(t *testing.T) {
 		who := s.hash.person(address(t, "dan@x.example"))
 		err = s.db.QueryRow(`select count(*) from returned where person = $1`, who[:]).Scan(&n)
 		if err != nil || n > 0 {
-			t.Errorf("%d, %v: returned mail of who is forgotten is kept", n, err)
+			t.Errorf("%d, %v: returned mail of a forgotten person is kept", n, err)
 		}
 		never := []Change{{To: address(t, "bob@x.example"), Why: Returned}}
 		if _, err := s.Take(t.Context(), "c3", 1, never); err != nil {

@@ -28,8 +28,8 @@ func (s *Server) Over(now vt.Time, ended func(engine.Job) bool, out *engine.Outb
 }
 
 // Still reports which facts of a delivering server still count, and changes nothing: a server that recovers these goes
-// on as one that recovers all. These are not those about a mailing that is over, and not the intents and marks of
-// attempts that have an outcome. All bars stay, since the last one has the number up to which the server has them.
+// on as one that recovers all. Facts of a mailing that is over, and intents and marks of attempts with an outcome, do
+// not count. All bars stay, since the last one has the number up to which the server has them.
 func Still(facts []engine.Fact) []bool {
 	over := map[engine.Job]bool{}
 	outcomes := map[mail.Recipient]int{} // by recipient: number of the last one among the facts

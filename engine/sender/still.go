@@ -7,8 +7,8 @@ import (
 )
 
 // Still returns those facts of a sending server that still count, in their order, and changes nothing: a server that
-// recovers them goes on as one that recovers all. Of a mailing that is reported these are what it was and how it ended,
-// since it may be submitted again, and in Worked what its subsets say of the efficiency of processes. The mailings of
+// recovers them goes on as one that recovers all. Of a reported mailing it keeps what was submitted and how it ended,
+// since it may be submitted again, and adds its deliveries and the time of its attempts to Worked. The mailings of
 // an account, and those whose recipients were only counted, stay as they are. So do recipients who must get nothing:
 // their numbers are how the servers agree about them.
 func Still(facts []engine.Fact) (still []engine.Fact) {

@@ -83,7 +83,7 @@ func IsVERP(s string) bool {
 	return ok && err == nil && len(token) == lower32.EncodedLen(tokenBytes)
 }
 
-// readVERP returns what an address says that has the form of a return path, whatever its token is.
+// readVERP returns the parts of an address of the form of a return path, and does not check its token.
 func readVERP(s string) (r Recipient, t Try, token, domain string, ok bool) {
 	path, domain, isAddress := strings.Cut(s, "@")
 	numbers, isReturn := strings.CutPrefix(path, "bounce+")

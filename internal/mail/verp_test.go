@@ -84,7 +84,7 @@ func TestParseVERPRefuses(t *testing.T) {
 func TestIsVERP(t *testing.T) {
 	good := testKey.VERP(1, 2, "sender.example")
 	if !IsVERP(good) || !IsVERP((Key{9}).VERP(1<<32-1, 1<<16-1, "x")) {
-		t.Error("a return path has not the form of one")
+		t.Error("IsVERP is false for a return path")
 	}
 	for _, bad := range []string{"", "ann@sender.example", "bounce+1.2@sender.example", "bounce+1.2.@sender.example",
 		strings.Replace(good, "@", "a@", 1), strings.Replace(good, "+1.", "+4294967296.", 1),

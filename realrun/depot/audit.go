@@ -28,8 +28,8 @@ type Access struct {
 	Before int `json:"before,omitempty"`
 }
 
-// audit is the accesses to a depot. Its file has a size, behind which it becomes an older one; the first of these goes
-// when there are too many.
+// audit is the accesses to a depot. A file that exceeds most bytes is renamed; beyond mostOlder renamed files the
+// oldest is removed.
 type audit struct {
 	files durable.Files
 	most  int64 // bytes of a file
@@ -101,7 +101,8 @@ func (a *audit) isNew(e Access) bool {
 	return true
 }
 
-// enter writes an entry, and makes it durable: each time, or once a day. Those of strangers are rare.
+// enter writes an entry, and makes it durable: each time, or once a day. Strangers get at most one entry in
+// perStranger.
 func (a *audit) enter(e Access, daily bool) error {
 	a.lock.Lock()
 	defer a.lock.Unlock()
@@ -127,6 +128,10 @@ func (a *audit) enter(e Access, daily bool) error {
 	}
 	if err != nil {
 		a.day = "" // so that it is entered the next time
+		if a.log != nil {
+			a.log.Close() // a log goes on with nothing after its first error
+			a.log = nil
+		}
 		return err
 	}
 	a.size += int64(len(text))
@@ -147,7 +152,7 @@ func (a *audit) turn() error {
 	}
 	err := a.files.Rename(auditName, olderName(n))
 	if err == nil {
-		a.older = append(a.older, n)
+		a.older, a.size = append(a.older, n), 0
 		err = a.files.Sync()
 	}
 	for err == nil && len(a.older) > mostOlder {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -120,5 +122,36 @@ func TestAuditHasASize(t *testing.T) {
 	}
 	if err != nil || n != 1+mostOlder {
 		t.Errorf("got the files %v, %v, want %d of the audit", names, err, 1+mostOlder)
+	}
+}
+
+// An entry that cannot be written is an error, and so are no later ones: when there is room again, entries go on.
+func TestAuditGoesOn(t *testing.T) {
+	d := open(t)
+	e := Access{At: at, Who: "b1", Role: Delivering, What: "read", Code: http.StatusOK}
+	enter := func(want bool) {
+		t.Helper()
+		if err := d.audit.enter(e, false); (err == nil) != want {
+			t.Errorf("got %v, want an entry: %v", err, want)
+		}
+	}
+	enter(true)
+	if err := d.audit.log.Close(); err != nil { // as a disk that fails
+		t.Fatal(err)
+	}
+	enter(false)
+	enter(true)
+	d.audit.most = 1
+	older := filepath.Join(string(d.files), olderName(1), "full")
+	if err := os.MkdirAll(older, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	enter(false) // the file cannot become an older one
+	if err := os.RemoveAll(filepath.Dir(older)); err != nil {
+		t.Fatal(err)
+	}
+	enter(true)
+	if all, err := d.Audit(); err != nil || len(all) != 3 {
+		t.Errorf("got %d entries, %v, want 3", len(all), err)
 	}
 }

@@ -148,9 +148,10 @@ func (b *Brake) look(now time.Time) {
 	b.tell(before, b.held)
 }
 
-// Keep makes the breaker go on from what it had seen by a file, and keeps there what it sees: a server that ends again
-// and again has its share of bad attempts all the same. What was seen before a person removed the file that stops all
-// attempts does not count, also if the server was down then.
+// Keep loads what the breaker saw from a file, if it exists, and saves there what the breaker sees from now on: a
+// server that ends again and again has its share of bad attempts all the same. What was seen before a person removed
+// the file that stops all attempts does not count, also if the server was down then. The error wraps dial.ErrRefused if
+// the file cannot be read.
 func (b *Brake) Keep(file string) error {
 	b.lock.Lock()
 	defer b.lock.Unlock()
@@ -190,7 +191,7 @@ func (b *Brake) save(now time.Time) error {
 }
 
 // each is the most attempts of a process after each of which what the breaker has seen is written.
-const each = 1000
+const each = 100
 
 // note keeps that an attempt has ended: each one until there are as many as the breaker judges by, so that it does not
 // matter how early the server ends, and then what was seen once a second.

@@ -210,25 +210,39 @@ func TestBreakerOverKills(t *testing.T) {
 	}
 }
 
-// A breaker that goes on from what an earlier one has seen does as the earlier one would.
+// A breaker that goes on from what an earlier one has seen does as the earlier one would. Each of them gets the
+// complaints since it began alone.
 func TestSeenIsWhole(t *testing.T) {
-	limits := dial.Breakers{Bounces: 0.9, Refusals: 0.9, Deferrals: 0.9, Complaints: 1, After: 3}
+	limits := dial.Breakers{Bounces: 0.9, Refusals: 0.9, Deferrals: 0.9, Complaints: 0.2, After: 3}
 	names := []string{"big", "small"}
 	luck := rand.New(rand.NewPCG(1, 2))
-	b, again := NewBreaker(limits, names, nil), NewBreaker(limits, names, nil)
+	complaints, complained := 0, 0
+	begins := func() *Breaker {
+		before := complaints
+		return NewBreaker(limits, names, func() (int, error) { return complaints - before, nil })
+	}
+	b, again := begins(), begins()
 	for i := range 500 {
 		r := []mail.Reply{taken, bounced, deferred}[luck.IntN(3)]
+		if r.Class() == mail.Delivered && luck.IntN(4) == 0 {
+			complaints++
+		}
 		a := mail.Attempt{Dest: mail.Destination(luck.IntN(2))}
 		if got, want := again.Saw(&a, &r), b.Saw(&a, &r); fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Fatalf("after %d attempts: got %v, want %v", i+1, got, want)
+		} else if strings.Contains(fmt.Sprint(got), "complaints") {
+			complained++
 		}
 		if again.bounced.count != b.bounced.count || again.deferred[1].count != b.deferred[1].count ||
 			again.delivered != b.delivered {
 			t.Fatalf("after %d attempts: got %+v, want %+v", i+1, again.seen(), b.seen())
 		}
 		if luck.IntN(10) == 0 {
-			again = NewBreaker(limits, names, nil)
+			again = begins()
 			again.take(b.seen())
 		}
+	}
+	if complained == 0 {
+		t.Error("no share of complaints was too great")
 	}
 }

@@ -24,7 +24,8 @@ type Breaker struct {
 	refused   window
 	deferred  []window // by destination
 	delivered int      // since the breaker began
-	before    int      // complaints before it began
+	before    int      // complaints before it began; below 0: those that an earlier one has counted
+	counted   int      // complaints since it began, as of the last delivery
 }
 
 // NewBreaker returns a breaker at the limits, for destinations with names. Complaints, if not nil, returns how many
@@ -38,7 +39,7 @@ func NewBreaker(limits dial.Breakers, names []string, complaints func() (int, er
 func (b *Breaker) clear() {
 	b.bounced, b.refused = window{}, window{}
 	b.deferred = make([]window, len(b.names))
-	b.delivered = 0
+	b.delivered, b.counted = 0, 0
 }
 
 // Again makes the breaker begin anew: what it has seen counts no more.
@@ -91,16 +92,17 @@ func (b *Breaker) complained(r *mail.Reply) error {
 		return nil
 	}
 	b.delivered++
-	if b.complaints == nil || b.delivered < b.limits.After {
+	if b.complaints == nil {
 		return nil
 	}
 	n, err := b.complaints()
 	if err != nil {
 		return err
 	}
-	if n -= b.before; float64(n) > b.limits.Complaints*float64(b.delivered) {
+	b.counted = n - b.before
+	if b.delivered >= b.limits.After && float64(b.counted) > b.limits.Complaints*float64(b.delivered) {
 		return fmt.Errorf("%w: breakers.complaints: got %d about %d delivered messages, want a share of at most %g",
-			dial.ErrRefused, n, b.delivered, b.limits.Complaints)
+			dial.ErrRefused, b.counted, b.delivered, b.limits.Complaints)
 	}
 	return nil
 }
@@ -129,12 +131,12 @@ func (w *window) add(ended bool, most int) {
 
 // seen is what a breaker has seen, as a file keeps it.
 type seen struct {
-	Stopped   bool              `json:"stopped"` // attempts are
-	Bounced   string            `json:"bounced"` // windows, the oldest attempt first
-	Refused   string            `json:"refused"`
-	Deferred  map[string]string `json:"deferred"` // by the name of the destination
-	Delivered int               `json:"delivered"`
-	Before    int               `json:"before"` // complaints before the breaker began
+	Stopped    bool              `json:"stopped"` // attempts are
+	Bounced    string            `json:"bounced"` // windows, the oldest attempt first
+	Refused    string            `json:"refused"`
+	Deferred   map[string]string `json:"deferred"` // by the name of the destination
+	Delivered  int               `json:"delivered"`
+	Complained int               `json:"complained"` // complaints since the breaker began
 }
 
 // seen returns what the breaker has seen.
@@ -142,7 +144,7 @@ func (b *Breaker) seen() seen {
 	b.lock.Lock()
 	defer b.lock.Unlock()
 	v := seen{Bounced: b.bounced.text(), Refused: b.refused.text(), Deferred: map[string]string{},
-		Delivered: b.delivered, Before: b.before}
+		Delivered: b.delivered, Complained: b.counted}
 	for i, w := range b.deferred {
 		v.Deferred[b.names[i]] = w.text()
 	}
@@ -159,7 +161,7 @@ func (b *Breaker) take(v seen) {
 	for i := range b.deferred {
 		b.deferred[i].take(v.Deferred[b.names[i]], most)
 	}
-	b.delivered, b.before = v.Delivered, v.Before
+	b.delivered, b.before, b.counted = v.Delivered, -v.Complained, v.Complained
 }
 
 // text returns a window as a digit for each attempt, 1 for one that ended in the way.

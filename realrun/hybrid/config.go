@@ -36,14 +36,14 @@ type Config struct {
 	// Rest is how long a server that could not be reached is asked after all others of its bank.
 	Rest time.Duration
 
-	Tell   func(Kind, Result)   // of what came, when it has its result; may be nil
+	Tell   func(Kind, Result)   // is called with the kind and result of each thing that came; may be nil
 	Failed func(netip.AddrPort) // a server of a bank, each time that it could not be reached; may be nil
 }
 
 // Kind is what has come to the server.
 type Kind string
 
-// All kinds: by their paths, requests are of responses (/o/, /c/) and for servers of requests (/u/).
+// Kinds of requests of the web, by their paths: Open is /o/, Click is /c/, Request is /u/.
 const (
 	Mail    Kind = "mail"
 	Open    Kind = "open"
@@ -52,7 +52,7 @@ const (
 	Other   Kind = "other" // a request of the web for another path
 )
 
-// Kinds are all of them.
+// Kinds lists each Kind.
 var Kinds = []Kind{Mail, Open, Click, Request, Other}
 
 // Result is what has become of something that came.
@@ -65,10 +65,10 @@ const (
 	Failed    Result = "failed"    // no server takes it now
 )
 
-// Results are all of them.
+// Results lists each Result.
 var Results = []Result{Forwarded, Refused, Failed}
 
-// tell tells of what came.
+// tell calls Tell, if there is one.
 func (c *Config) tell(k Kind, r Result) {
 	if c.Tell != nil {
 		c.Tell(k, r)

@@ -229,7 +229,7 @@ func TestMailingThatMayCome(t *testing.T) {
 		}
 	}
 	if complete = true; refused(early) != 550 {
-		t.Error("a path of no mailing is to be sent again for ever")
+		t.Error("got 451, want 550 for the path of an unknown mailing")
 	}
 	h.wants("")
 	h.server.cfg.Complete = func() bool { return h.server.Add(Job{Name: "more", Key: otherKey}) == nil }

@@ -18,6 +18,7 @@ type Contents struct {
 	Torn    int    // bytes at the end that were not a whole record, and were cut off
 	records uint64
 	old     []string // files before the one that begins the journal: they do not count
+	files   int      // that count
 }
 
 // Errors of Open.
@@ -171,7 +172,7 @@ func read(d Disk, id ID) (c Contents, last []byte, err error) {
 			first, c.Epoch = i, epoch
 		}
 	}
-	c.old = names[:first]
+	c.old, c.files = names[:first], len(names)-first
 	for i, name := range names[first:] {
 		if epoch, err := strconv.ParseUint(name[len(prefix):], 10, 32); err != nil || uint32(epoch) != c.Epoch ||
 			name != fileName(c.Epoch) {

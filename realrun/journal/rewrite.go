@@ -7,13 +7,17 @@ import (
 	"slices"
 )
 
+// mostFiles is the number of files of a journal, one for each start, above which it is written anew as one.
+const mostFiles = 100
+
 // mostEntries is the number of entries of a record of a file that begins a journal anew.
 const mostEntries = 1000
 
-// Rewrite makes a journal that no process has open consist of what still counts of it, if that is less than half: still
+// Rewrite makes a journal that no process has open consist of what still counts of it, if that is less than half,
+// or there are more than mostFiles files: still
 // returns these entries, in the order of the journal, and changes nothing. All of it is durable, under the next epoch,
 // before anything goes: whenever Rewrite stops, the journal has either all entries or those that still count.
-// Facts on which still panics are an ErrDamaged.
+// Rewrite returns ErrDamaged if still panics.
 func Rewrite(d Disk, id ID, still func([]Entry) []Entry) error {
 	c, _, err := read(d, id)
 	if err != nil {
@@ -24,7 +28,7 @@ func Rewrite(d Disk, id ID, still func([]Entry) []Entry) error {
 		return err
 	}
 	old := c.old
-	if size(rest) < size(c.Entries)/2 {
+	if size(rest) < size(c.Entries)/2 || c.files > mostFiles {
 		text := appendHead(nil, c.Epoch, 1, id)
 		number := uint64(0)
 		for some := range slices.Chunk(rest, mostEntries) {

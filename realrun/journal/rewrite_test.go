@@ -91,6 +91,34 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
+// A journal of very many files, one for each start, becomes one that has all that counts.
+func TestRewriteMakesOneFile(t *testing.T) {
+	files, _ := written(t, entries(40))
+	d := with(files)
+	for range mostFiles {
+		j, _, err := Open(d, mailing)
+		if err == nil {
+			err = j.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := Read(d, mailing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Rewrite(d, mailing, func(all []Entry) []Entry { return all }); err != nil {
+		t.Fatal(err)
+	}
+	names, err := d.Names()
+	after, wrong := Read(d, mailing)
+	if err != nil || wrong != nil || len(names) != 1 || !equal(after.Entries, before.Entries) {
+		t.Errorf("got %d files and %d entries, %v, %v, want one with all %d", len(names), len(after.Entries), err,
+			wrong, len(before.Entries))
+	}
+}
+
 // A journal of which half or more still counts is left as it is; what a rewrite has left that stopped goes.
 func TestRewriteSaves(t *testing.T) {
 	files, _ := written(t, entries(40))

@@ -118,7 +118,7 @@ func (s *session) Data(r io.Reader) error {
 }
 
 var tryAgain = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0},
-	Message: "Cannot keep it, try again"}
+	Message: "Cannot take this message now, try again"}
 
 // take takes what a mail asks for, and reports whether it asks for anything.
 func (s *session) take(ctx context.Context, l *returned.Letter) (asked bool, err error) {

@@ -27,7 +27,7 @@ type Site struct {
 	// Hard and Forget are as of Changes.
 	Hard   int
 	Forget time.Duration
-	Tell   func(kind string, err error) // of each transaction that changes the store: a mailing, outcomes or changes
+	Tell   func(kind string, err error) // is called after each transaction, with its kind: mailing, outcomes or changes
 
 	lock     sync.Mutex
 	mailings []*Mailing // in the order of their places
@@ -153,7 +153,7 @@ func (s *Site) Record(ctx context.Context, m *Mailing, all []byte, closed bool) 
 	return nil
 }
 
-// End takes that the store has all outcomes of a mailing that it gets.
+// End marks a mailing as complete in the store.
 func (s *Site) End(m *Mailing) {
 	s.lock.Lock()
 	defer s.lock.Unlock()
@@ -193,7 +193,8 @@ func (s *Site) Taken(ctx context.Context, client string) (uint64, error) {
 }
 
 // Take implements depot.Lists: a person who leaves gets no mail of the list of the mailing any more, and one whose
-// address is dead none at all. The history has each of them before: by it the store knows who is at a place.
+// address is dead none at all. Take first records each of these people in the history, by which the store
+// finds the person at a place.
 func (s *Site) Take(ctx context.Context, client string, first uint64, all []depot.Change) (uint64, error) {
 	s.lock.Lock()
 	defer s.lock.Unlock()

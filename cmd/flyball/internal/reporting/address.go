@@ -57,7 +57,7 @@ func post(ctx context.Context, to string, text []byte) error {
 	}
 	answer.Body.Close()
 	if answer.StatusCode/100 != 2 {
-		return fmt.Errorf("it answers %s", answer.Status)
+		return fmt.Errorf("the address answered %s", answer.Status)
 	}
 	return nil
 }

@@ -10,44 +10,46 @@ import (
 	"flyball/realrun/names"
 )
 
-// try tries to send a notice of a record, and returns how that ended, in terms of SMTP, and why it failed.
-func (o *Outbox) try(ctx context.Context, r *record, i int) (end mail.Reply, why string) {
+// try tries to send a notice of a record, and returns how that ended, in terms of SMTP, and why it failed. The
+// error says why nothing was tried, as for want of a permit.
+func (o *Outbox) try(ctx context.Context, r *record, i int) (end mail.Reply, why string, err error) {
 	to := r.Notices[i].To
 	later := mail.Reply{Stage: mail.StageConnect, Fault: mail.Drop}
 	if ofWeb(to) {
 		if err := post(ctx, to, r.Report.JSON()); err != nil {
-			return later, err.Error()
+			return later, err.Error(), nil
 		}
-		return mail.Reply{Stage: mail.StageDot, Code: 250}, ""
+		return mail.Reply{Stage: mail.StageDot, Code: 250}, "", nil
 	}
 	address, err := mail.ParseAddress(to)
 	if err != nil {
-		return mail.Reply{Fault: mail.NotAllowed}, err.Error()
+		return mail.Reply{Fault: mail.NotAllowed}, err.Error(), nil
 	}
 	via, signer, err := o.Via(address.Domain)
 	if err != nil {
-		return later, err.Error()
+		return end, "", err
 	}
 	if err := via.Allow.CheckDomain(address.Domain); err != nil {
-		return mail.Reply{Fault: mail.NotAllowed}, err.Error()
+		return mail.Reply{Fault: mail.NotAllowed}, err.Error(), nil
 	}
 	file, err := filepath.Abs(filepath.Join(o.Reports, r.Report.FileName()))
 	if err != nil {
-		return later, err.Error()
+		return end, "", err
 	}
 	text, err := r.Report.letter(address, o.Sender, fmt.Sprint(i+1, ".", r.Token), file)
 	if err != nil {
-		return later, err.Error()
+		return end, "", err
 	}
 	if signer != nil {
 		text = signer.SignFor(text, 0, o.Sender, r.Report.Ended)
 	}
 	if o.Permit != nil {
 		if err := o.Permit(ctx); err != nil {
-			return later, err.Error()
+			return end, "", err
 		}
 	}
-	return hand(ctx, via, address, text)
+	end, why = hand(ctx, via, address, text)
+	return end, why, nil
 }
 
 // hand sends a message to an address, from the null path: a report that comes back would be read as returned mail of a

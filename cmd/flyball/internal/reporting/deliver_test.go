@@ -208,8 +208,8 @@ func TestReportIsSentAgain(t *testing.T) {
 	}
 }
 
-// A receiver that takes the report at no try, or refuses it, ends it: what became of it can be read, with the words of
-// the reply. A permit that is not there is waited for as a receiver is.
+// A receiver that never takes the report, or refuses it, ends its tries: what became of it can be read, with the words
+// of the reply. A permit that is not there is waited for, and no try counts before.
 func TestReportIsGivenUp(t *testing.T) {
 	permits := 0
 	for name, v := range map[string]struct {
@@ -218,9 +218,14 @@ func TestReportIsGivenUp(t *testing.T) {
 		tries   int
 		why     string
 	}{
-		"refused":    {[]int{550}, nil, 1, "550 5.7.1 not now"},
-		"put off":    {[]int{451, 452, 451, 450}, nil, 4, "450 4.7.1 not now"},
-		"no permits": {nil, func(context.Context) error { permits++; return io.ErrUnexpectedEOF }, 4, "unexpected EOF"},
+		"refused": {[]int{550}, nil, 1, "550 5.7.1 not now"},
+		"put off": {[]int{451, 452, 451, 450}, nil, 4, "450 4.7.1 not now"},
+		"no permits, then put off": {[]int{451, 452, 451, 450}, func(context.Context) error {
+			if permits++; permits <= 10 {
+				return io.ErrUnexpectedEOF
+			}
+			return nil
+		}, 4, "450 4.7.1 not now"},
 	} {
 		l, at := takes(t, v.answers...)
 		o := outbox(t, t.TempDir(), at)
@@ -233,8 +238,8 @@ func TestReportIsGivenUp(t *testing.T) {
 			t.Errorf("%s: got %+v, want %d tries and %s", name, all, v.tries, v.why)
 		}
 	}
-	if permits != 4 {
-		t.Errorf("asked for %d permits, want one for each try", permits)
+	if permits != 14 {
+		t.Errorf("asked for %d permits, want 10 in vain and one for each try", permits)
 	}
 }
 

@@ -26,10 +26,10 @@ import (
 type Notice struct {
 	To    string    `json:"to"`             // mail address, or http address on loopback
 	State string    `json:"state"`          // awaited (the mailing is under way), waiting, sent or failed
-	Tries int       `json:"tries"`          // that have ended
+	Tries int       `json:"tries"`          // number of tries that have ended
 	First time.Time `json:"first,omitzero"` // when the first try began
 	Next  time.Time `json:"next,omitzero"`  // when the next try begins
-	Why   string    `json:"why,omitempty"`  // the last try has failed
+	Why   string    `json:"why,omitempty"`  // why the last try failed
 }
 
 // States of a notice.
@@ -253,11 +253,13 @@ func (o *Outbox) deliver(ctx context.Context, at place, r record) {
 	log := o.Log.With("job", at.job, "to", n.To)
 	for n.State == waiting && sleep(ctx, time.Until(n.Next)) {
 		began := time.Now()
-		end, why := o.try(ctx, &r, at.i)
-		if ctx.Err() != nil && end.Class() != mail.Delivered {
+		end, why, untried := o.try(ctx, &r, at.i)
+		if ctx.Err() != nil && (untried != nil || end.Class() != mail.Delivered) {
 			return // a stop is not a failure: it is tried again
 		}
-		if n.after(o.Retry, &end, why, began, time.Now()); n.State == sent {
+		if untried != nil {
+			n.later(o.Retry, untried, time.Now())
+		} else if n.after(o.Retry, &end, why, began, time.Now()); n.State == sent {
 			points.Reached("told")
 		}
 		err := o.note(at, r.Token, n)
@@ -291,6 +293,15 @@ func (o *Outbox) note(at place, token string, n Notice) error {
 	}
 	r.Notices[at.i] = n
 	return o.keep(r)
+}
+
+// later puts a try off that could not begin, for as long as a resend policy waits before the first resend. It does not
+// count: with a permit the report is sent, however late.
+func (n *Notice) later(policy retry.Config, why error, now time.Time) {
+	policy = policy.Spelled()
+	n.Why = why.Error()
+	n.Next = now.Add(time.Duration(policy.Delay(policy.Delays, 0, &mail.Reply{Fault: mail.Drop}))).UTC().Round(
+		time.Millisecond)
 }
 
 // after counts a try that has begun and ended, by a resend policy as if it were a recipient's. A message that may have

@@ -1,6 +1,6 @@
 // Package reporting tells who asked for a mailing what became of it ([0038]). A Report is a file, and goes to each
-// address that the mailing names: by mail, or by HTTP on loopback. An Outbox keeps what is to be sent in a folder until
-// it is sent or given up, by the pauses of the resend policy; a mailing ends without it.
+// address that the mailing names: by mail, or by HTTP on loopback. An Outbox keeps reports and what became of them in
+// a folder, and sends them by the resend policy; a mailing ends without it.
 package reporting
 
 import (
@@ -26,14 +26,14 @@ type Report struct {
 	SchemaVersion int        `json:"schema_version"`
 	Site          string     `json:"site"`
 	Job           engine.Job `json:"job"`
-	List          string     `json:"list"`   // as who submitted the mailing has named it
-	Letter        string     `json:"letter"` // of the same; empty: a plain one
+	List          string     `json:"list"`   // file or store:NAME, as given to serve submit
+	Letter        string     `json:"letter"` // file, as given to serve submit; empty: a plain letter
 	Recipients    uint32     `json:"recipients"`
 	Delivered     uint64     `json:"delivered"`
 	Failed        uint64     `json:"failed"`
-	Held          uint64     `json:"held"`       // who may have the message, and get it no second time
-	Suppressed    uint64     `json:"suppressed"` // who asked for nothing while the mailing was under way
-	Ambiguous     uint64     `json:"ambiguous"`  // who may have a message without a reply, and so another one
+	Held          uint64     `json:"held"`       // who may have the message, which is not sent again; or not allowed
+	Suppressed    uint64     `json:"suppressed"` // on the suppression list, or barred while the mailing was under way
+	Ambiguous     uint64     `json:"ambiguous"`  // who may have the message twice; counted above too
 	LateSeconds   float64    `json:"late_seconds"`
 	Submitted     time.Time  `json:"submitted"`
 	Ended         time.Time  `json:"ended"`
@@ -82,10 +82,10 @@ type reason struct {
 func (r *Report) reasons() []reason {
 	return []reason{
 		{"Failed", r.Failed, "refused for good, or given up after the last resend"},
-		{"Held", r.Held, "the end of the message has no answer, so they may have it and get it no second time; or no " +
-			"receiver is allowed for them"},
-		{"Suppressed", r.Suppressed, "asked for no mail, or returned it, while the mailing was under way"},
-		{"Ambiguous", r.Ambiguous, "may have a message without an answer, and so another one"},
+		{"Held", r.Held, "the receiver did not answer the final dot, so the message may be there, and is not sent " +
+			"again; or no allowed receiver was found"},
+		{"Suppressed", r.Suppressed, "on the suppression list, or barred by a request or by returned mail"},
+		{"Ambiguous", r.Ambiguous, "may have the message twice, since an attempt was not answered; counted above too"},
 	}
 }
 
@@ -124,7 +124,7 @@ func (r *Report) text(file string) string {
 			b.WriteString(strings.Join(format.Wrap(words, 72), "\n  ") + "\n")
 		}
 	}
-	fmt.Fprintf(&b, "\nThe report for programs is attached. On the computer of the A server it is\n%s\n", file)
+	fmt.Fprintf(&b, "\nThe attached JSON file is the report for programs. The A server keeps it as\n%s\n", file)
 	return b.String()
 }
 

@@ -130,7 +130,7 @@ type buffered struct {
 	since time.Time // when it last had all; zero: it has
 }
 
-// has takes the number of changes that the storage server may lack.
+// has sets the number of changes that the storage server may lack.
 func (b *buffered) has(n int) {
 	b.lock.Lock()
 	defer b.lock.Unlock()

@@ -24,6 +24,7 @@ type mailings struct {
 	// The depot has patience for its answer to that, and is asked again after pause at the earliest: what is forged
 	// costs it one question in that time, however much of it comes.
 	patience, pause time.Duration
+	waiters         chan struct{} // one for each who waits for an answer
 
 	lock sync.Mutex
 	next engine.Job // that is not here
@@ -38,7 +39,7 @@ const (
 // openMailings takes up the keys that are kept, and calls add with those of each mailing, now and later.
 func (m *member) openMailings(add func(depot.Keys) error) (*mailings, error) {
 	a := &mailings{member: m, next: 1, add: add, asks: make(chan chan<- bool),
-		patience: 2 * time.Second, pause: 2 * time.Second}
+		patience: 2 * time.Second, pause: 2 * time.Second, waiters: make(chan struct{}, mostWaiters)}
 	name := filepath.Join(m.of.Folder, mailingsFile)
 	log, had, err := durable.OpenLog(name, mailingsHeader, true)
 	if err != nil {
@@ -112,15 +113,25 @@ func (a *mailings) keep(k depot.Keys) error {
 	return err
 }
 
+// mostWaiters is the number of questions whether keys are missing that wait at a time. What comes beyond these has an
+// answer for a later time at once: forged addresses must not hold all sessions.
+const mostWaiters = 50
+
 // waiting is the longest that a question whether keys are missing waits for its answer.
 const waiting = 8 * time.Second
 
 // complete reports whether the keys are here of all mailings that the depot had when it was called; false if the depot
-// does not say so within seconds. What a message sends back that was delivered before is of one of these: a mailing is
-// in the depot before a server can deliver it.
+// does not say so within seconds, or too many wait for it. Whatever comes back of a message that was delivered before
+// the call belongs to one of these mailings: each is in the depot before a server can deliver it.
 func (a *mailings) complete() bool {
 	ctx, cancel := context.WithTimeout(context.Background(), waiting)
 	defer cancel()
+	select {
+	case a.waiters <- struct{}{}:
+		defer func() { <-a.waiters }()
+	default:
+		return false
+	}
 	answer := make(chan bool, 1)
 	select {
 	case a.asks <- answer:

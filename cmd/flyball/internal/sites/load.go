@@ -98,8 +98,8 @@ func (s *Site) check() error {
 	want := s.Servers()
 	l.Check(len(s.Scenario.Servers) == want, "scenario", "got %s with %s, want %d, one for each station b",
 		s.Config.Scenario, format.Plural(uint64(len(s.Scenario.Servers)), "server"), want)
-	l.Check(s.Scenario.Dispatch.Plain(), "scenario", "got sender.partition = %q, want none: the A server cuts a list "+
-		"by the processes that B servers have for it", s.Scenario.Dispatch.Partition)
+	l.Check(s.Scenario.Dispatch.Plain(), "scenario", "got sender.partition = %q, want \"shares\" or "+
+		"\"pull\": the A server cuts a list by the processes that B servers have for it", s.Scenario.Dispatch.Partition)
 	l.Check(s.Bus.URL != "" || len(s.Here) == len(s.Stations), "bus.url", "got none, want where the broker is: not "+
 		"all stations run in this process")
 	for i, v := range s.Stations {

@@ -57,7 +57,7 @@ func TestLoadChecksTheWhole(t *testing.T) {
 		{"receiver = \"192.0.2.1:25\"\n" + two, "receiver: refused for safety: got 192.0.2.1:25, want an address"},
 		{near, "scenario: got quickstart with 1 server, want 2"},
 		{"set = [\"sender.partition=proximity\"]\n" + near,
-			"scenario: got sender.partition = \"proximity\", want none: the A server cuts a list"},
+			"scenario: got sender.partition = \"proximity\", want \"shares\" or \"pull\": the A"},
 		{near + "[[station]]\nrole = \"c\"\nlisten = \"0.0.0.0:2526\"\n",
 			"station[3].listen: got 0.0.0.0:2526, want an address on loopback"},
 		{near + "[[station]]\nrole = \"storage\"\nlisten = \"127.0.0.1:1\"\nstore = \"lists.db\"\n",
