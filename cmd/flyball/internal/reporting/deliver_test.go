@@ -288,28 +288,45 @@ func TestSilentReceiverHoldsUpNothing(t *testing.T) {
 	}
 }
 
-// A stop is not a failure: the try that it ends does not count.
+// A stop is not a failure: the try that it ends does not count, whether it waits for a permit or for a receiver.
 func TestStopIsNoFailure(t *testing.T) {
-	_, at := takes(t)
-	o := outbox(t, t.TempDir(), at)
-	asked := make(chan struct{})
-	o.Permit = func(ctx context.Context) error {
-		close(asked)
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	if _, err := o.Give(example(1), mail.Key{1}, "ann@provider.example"); err != nil {
+	at, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- o.Run(ctx) }()
-	<-asked
-	stop()
-	if err := <-ended; err != nil {
-		t.Fatal(err)
-	}
-	if all, err := Read(o.Dir); err != nil || all[1][0].State != waiting || all[1][0].Tries != 0 {
-		t.Errorf("got %+v, %v, want no try", all, err)
+	defer at.Close()
+	asked := make(chan struct{}, 2)
+	go func() {
+		c, err := at.Accept()
+		if err == nil {
+			defer c.Close()
+			asked <- struct{}{}
+			io.Copy(io.Discard, c) // and gives no greeting
+		}
+	}()
+	for name, permit := range map[string]func(context.Context) error{
+		"permit": func(ctx context.Context) error {
+			asked <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		},
+		"receiver": nil,
+	} {
+		o := outbox(t, t.TempDir(), netip.MustParseAddrPort(at.Addr().String()))
+		o.Permit = permit
+		if _, err := o.Give(example(1), mail.Key{1}, "ann@provider.example"); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- o.Run(ctx) }()
+		<-asked
+		stop()
+		if err := <-ended; err != nil {
+			t.Fatal(err)
+		}
+		if all, err := Read(o.Dir); err != nil || all[1][0].State != waiting || all[1][0].Tries != 0 {
+			t.Errorf("%s: got %+v, %v, want no try", name, all, err)
+		}
 	}
 }
