@@ -34,7 +34,7 @@ reports/measure
 scenarios
 scenarios/work scenarios/stated
 -- shells
-internal/agenda realrun/path internal/apart internal/input internal/longtest internal/points internal/script internal/testca internal/zone engine/internal/roletest internal/returned
+internal/agenda realrun/path internal/apart internal/input internal/longtest internal/points internal/script internal/testca internal/testport internal/zone engine/internal/roletest internal/returned
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/response realrun/hybrid realrun/faulty realrun/guard realrun/names internal/peers internal/memdisk
 scenarios/study scenarios/suite scenarios/draft site internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/station

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"flyball/internal/testport"
 )
 
 // Who is forgotten is in no folder of a site once the mailings under way have ended, while all stations run. The
@@ -20,7 +22,7 @@ func TestForgottenLeavesTheSite(t *testing.T) {
 	dir := filepath.Dir(f.file)
 	store := "sqlite:" + filepath.Join(dir, "state", "lists.db")
 	edit(t, f.file, "[[station]]\nrole = \"a\"\n", fmt.Sprintf("[[station]]\nrole = \"storage\"\nlisten = %q\n"+
-		"store = \"sqlite:state/lists.db\"\n\n[[station]]\nrole = \"a\"\n", freePort(t)))
+		"store = \"sqlite:state/lists.db\"\n\n[[station]]\nrole = \"a\"\n", testport.Free(t)))
 	does := func(args ...string) {
 		t.Helper()
 		if p := begin(t, args...); p.ends(t) != 0 {

@@ -18,6 +18,7 @@ import (
 	"flyball/internal/list"
 	"flyball/internal/longtest"
 	"flyball/internal/mail"
+	"flyball/internal/testport"
 	"flyball/realrun/response"
 	"flyball/storage"
 )
@@ -104,11 +105,11 @@ func newWhole(t *testing.T, recipients int, takes, patience time.Duration) *whol
 	if err := os.WriteFile(filepath.Join(dir, "page.html"), []byte(page), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	web, post := freePort(t), freePort(t)
+	web, post := testport.Free(t), testport.Free(t)
 	file, err := os.OpenFile(w.file, os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = fmt.Fprintf(file, everyRole, freePort(t), freePort(t), freePort(t), freePort(t), web,
-			post)
+		_, err = fmt.Fprintf(file, everyRole, testport.Free(t), testport.Free(t), testport.Free(t), testport.Free(t),
+			web, post)
 		err = errors.Join(err, file.Close())
 	}
 	if err != nil {

@@ -23,6 +23,7 @@ import (
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/internal/mail"
 	"flyball/internal/points"
+	"flyball/internal/testport"
 )
 
 // doomed is flyball that kills itself at the place that an environment variable names.
@@ -92,7 +93,7 @@ func newSite(t *testing.T, recipients int, takes, patience time.Duration) *fleet
 	write("scenario.toml", twoServers)
 	var at [4]string // of broker, depot, C and D
 	for i := range at {
-		at[i] = freePort(t)
+		at[i] = testport.Free(t)
 	}
 	receiver := ""
 	f.ledger, receiver = takesMail(t, takes, at[2], at[3])
@@ -504,21 +505,3 @@ func (l *ledgerOf) toD(message string) func() error {
 		return nil
 	}
 }
-
-// freePort returns an address on loopback at which nothing listens, another one each time.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Close()
-		if _, given := freePorts.LoadOrStore(l.Addr().String(), true); !given {
-			return l.Addr().String()
-		}
-	}
-}
-
-// freePorts are the addresses that freePort has returned.
-var freePorts sync.Map

@@ -19,6 +19,7 @@ import (
 	"github.com/emersion/go-smtp"
 	"github.com/miekg/dns"
 
+	"flyball/internal/testport"
 	"flyball/realrun/promotion"
 	"flyball/scenarios"
 )
@@ -465,7 +466,7 @@ func TestSiteStopsWhenTooMuchBounces(t *testing.T) {
 // makes no attempt and says so; so does one that runs when the A server gets another allowlist.
 func TestSiteAdmitsServersWithTheSameFiles(t *testing.T) {
 	p := mailsPeople(t, "per_day = 100, per_second = 100", "", "a@partner.org", "b@partner.org")
-	bus, depot := freePort(t), freePort(t)
+	bus, depot := testport.Free(t), testport.Free(t)
 	p.text = strings.Replace(p.text, "[outside]", fmt.Sprintf("keys = \"keys\"\n\n"+
 		"[bus]\nurl = \"nats://%s\"\n\n[depot]\n"+
 		"listen = %q\n\n[outside]", bus, depot), 1) +

@@ -3,7 +3,6 @@ package serve
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/internal/mail"
+	"flyball/internal/testport"
 )
 
 const banksSite = `schema_version = 1
@@ -54,12 +54,7 @@ listen = %q
 func freeAddresses(t *testing.T, all []any) {
 	t.Helper()
 	for i := range all {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // not before the next one is found
-		all[i] = l.Addr().String()
+		all[i] = testport.Free(t)
 	}
 }
 
