@@ -568,6 +568,7 @@ func TestRenderAllocatesNothing(t *testing.T) {
 // and no additional header.
 func FuzzRender(f *testing.F) {
 	f.Add(hello, "Bob", "Rome", "bob@x.test")
+	f.Add("From: a@x.test\nSubject: x\n\n{{#if a = b} }}\n1\n {{ #else }}\n{{b}}{{#end}}", "b", "c", "bob@x.test")
 	f.Add("From: a@x.test\r\nSubject: {{a}}ü{{b|}}\r\nX: {{b|c}}\r\n\r\n{{a}}\r\n..{{email}}\r\n", "ő=?", "",
 		`"a b"@x.test`)
 	f.Add("From: a@x.test\nSubject: {{a|}}\n\n{{a|  }}\t\n", "", "b\r\nX: y", "bob@x.test")
@@ -666,9 +667,9 @@ func FuzzRender(f *testing.F) {
 }
 
 var (
-	placeholder = regexp.MustCompile(`\{\{([^|}]*)(\|.*?)?\}\}`)
-	tagAlone    = regexp.MustCompile(`(?m)^[ \t]*(\{\{[ \t]*#(if [^{}]*|else|end)[ \t]*\}\})[ \t]*\n`)
-	tag         = regexp.MustCompile(`^\{\{[ \t]*#(?:if ([^={}]*)(=)?([^{}]*)|(else)|(end))[ \t]*\}\}$`)
+	placeholder = regexp.MustCompile(`\{\{([^|\n]*?)(\|.*?)?\}\}`) // ends at the first }}, not at the first }
+	tagAlone    = regexp.MustCompile(`(?m)^[ \t]*(\{\{[ \t]*#(if (?:[^{}\n]|\}[^{}\n])*|else|end)[ \t]*\}\})[ \t]*\n`)
+	tag         = regexp.MustCompile(`^\{\{[ \t]*#(?:if ([^={}]*)(=)?([^{]*)|(else)|(end))[ \t]*\}\}$`)
 )
 
 // expected fills in a template that Parse accepts, in a second, slow way.
