@@ -34,13 +34,13 @@ reports/measure
 scenarios
 scenarios/work scenarios/stated
 -- shells
-internal/agenda realrun/path internal/apart internal/input internal/longtest internal/points internal/script internal/testca internal/testport internal/zone engine/internal/roletest internal/returned
+internal/agenda realrun/path internal/apart internal/input internal/longtest internal/pause internal/points internal/script internal/testca internal/testport internal/zone engine/internal/roletest internal/returned
 internal/durable internal/fault realrun/dial realrun/wire
 realrun/journal realrun/response realrun/hybrid realrun/faulty realrun/guard realrun/names internal/peers internal/memdisk
 scenarios/study scenarios/suite scenarios/draft site internal/list realrun/control realrun/promotion realrun/message realrun/sink realrun/station
 realrun/mailing realrun/requests realrun/inbound
 realrun/depot
-sim realrun sim/crash/scope
+sim realrun realrun/keyring sim/crash/scope
 sim/faulty sim/verify sim/bench sim/tune sim/ask sim/plan sim/crash reports/internal/handmade
 sim/crash/search reports/folder reports/diagnosis reports/reactions reports/distances reports/mailings
 reports/chart

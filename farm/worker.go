@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"flyball/bus"
+	"flyball/internal/pause"
 )
 
 // Working is what a worker needs.
@@ -52,7 +53,7 @@ func Work(ctx context.Context, conn *bus.Conn, c Working) error {
 				waiting = true
 				c.Note("waits for a sweep")
 			}
-			pause(ctx, lookEvery)
+			pause.For(ctx, lookEvery)
 			continue
 		case err != nil:
 			return err
@@ -137,7 +138,7 @@ func (s *slot) run(ctx context.Context) (gone bool, _ error) {
 			case time.Since(silent) > retryFor:
 				return false, nil // the next coordinator has other jobs
 			}
-			pause(ctx, retryWait)
+			pause.For(ctx, retryWait)
 			continue
 		case err != nil:
 			return false, err
@@ -152,7 +153,7 @@ func (s *slot) run(ctx context.Context) (gone bool, _ error) {
 		case stateBarred:
 			return false, fmt.Errorf("%w: %s", ErrBarred, g.Why)
 		case stateWait:
-			pause(ctx, time.Duration(min(max(g.Wait, 1), 60_000))*time.Millisecond)
+			pause.For(ctx, time.Duration(min(max(g.Wait, 1), 60_000))*time.Millisecond)
 		default: // over, or a coordinator that does not know this worker
 			return g.State == stateOver && g.Gone, nil
 		}
@@ -223,11 +224,4 @@ func (s *slot) one(ctx context.Context, number int, j Job) (record []byte, err e
 func short(err error) string {
 	text := err.Error()
 	return text[:min(len(text), mostWords/2)]
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"flyball/engine"
 	"flyball/internal/conf"
@@ -488,16 +487,4 @@ func (k *Kept) Jobs() (all []engine.Job, err error) {
 	}
 	slices.Sort(all)
 	return all, err
-}
-
-// wait is a pause before a request is made again.
-func wait(ctx context.Context, pause time.Duration) error {
-	t := time.NewTimer(pause)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

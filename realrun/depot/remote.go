@@ -1,6 +1,7 @@
 package depot
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,6 +20,7 @@ import (
 	"flyball/engine"
 	"flyball/internal/conf"
 	"flyball/internal/input"
+	"flyball/internal/pause"
 	"flyball/realrun/dial"
 )
 
@@ -92,11 +94,7 @@ func (r *Remote) again(ctx context.Context, request func() (end int64, err error
 		if failures == mostFailures {
 			return err
 		}
-		pause := r.Pause
-		if pause == 0 {
-			pause = 100 * time.Millisecond
-		}
-		if err := wait(ctx, pause<<(failures-1)); err != nil {
+		if err := pause.For(ctx, cmp.Or(r.Pause, 100*time.Millisecond)<<(failures-1)); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"flyball/internal/durable"
 	"flyball/internal/input"
+	"flyball/internal/pause"
 	"flyball/realrun/dial"
 )
 
@@ -57,16 +58,7 @@ type clock struct {
 	wait   func(ctx context.Context, until time.Time) error
 }
 
-func waitUntil(ctx context.Context, at time.Time) error {
-	t := time.NewTimer(time.Until(at))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func waitUntil(ctx context.Context, at time.Time) error { return pause.For(ctx, time.Until(at)) }
 
 // Limit replaces the caps. Permits that are counted stay counted.
 func (c *Caps) Limit(caps dial.Caps) {

@@ -43,7 +43,7 @@ type Config struct {
 // Kind is what has come to the server.
 type Kind string
 
-// Kinds of requests of the web, by their paths: Open is /o/, Click is /c/, Request is /u/.
+// All kinds. Those of the web are known by their paths: Open by /o/, Click by /c/, Request by /u/.
 const (
 	Mail    Kind = "mail"
 	Open    Kind = "open"

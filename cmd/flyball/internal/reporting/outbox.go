@@ -17,6 +17,7 @@ import (
 	"flyball/engine/delivery/retry"
 	"flyball/internal/durable"
 	"flyball/internal/mail"
+	"flyball/internal/pause"
 	"flyball/internal/points"
 	"flyball/realrun"
 	"flyball/realrun/message"
@@ -251,7 +252,7 @@ func (o *Outbox) Run(ctx context.Context) error {
 func (o *Outbox) deliver(ctx context.Context, at place, r record) {
 	n := r.Notices[at.i]
 	log := o.Log.With("job", at.job, "to", n.To)
-	for n.State == waiting && sleep(ctx, time.Until(n.Next)) {
+	for n.State == waiting && pause.For(ctx, time.Until(n.Next)) == nil {
 		began := time.Now()
 		end, why, untried := o.try(ctx, &r, at.i)
 		if ctx.Err() != nil && (untried != nil || end.Class() != mail.Delivered) {
@@ -266,7 +267,7 @@ func (o *Outbox) deliver(ctx context.Context, at place, r record) {
 		if err != nil {
 			log.Error("what became of a report cannot be kept: it is sent again after a restart", "why", err)
 		}
-		for err != nil && sleep(ctx, pause) {
+		for err != nil && pause.For(ctx, rewrite) == nil {
 			err = o.note(at, r.Token, n)
 		}
 		switch n.State {
@@ -280,8 +281,8 @@ func (o *Outbox) deliver(ctx context.Context, at place, r record) {
 	}
 }
 
-// pause is how long it takes until what could not be written is written again.
-const pause = time.Second
+// rewrite is how long it takes until what could not be written is written again.
+const rewrite = time.Second
 
 // note makes the state of a notice durable, of a mailing with a token.
 func (o *Outbox) note(at place, token string, n Notice) error {
@@ -326,13 +327,4 @@ func (n *Notice) after(policy retry.Config, end *mail.Reply, why string, began, 
 	if policy.MaxAge > 0 && n.Next.Sub(n.First) > time.Duration(policy.MaxAge) {
 		n.State, n.Next = failed, time.Time{}
 	}
-}
-
-// sleep waits, and reports whether ctx goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-	return ctx.Err() == nil
 }

@@ -105,20 +105,7 @@ func TestBanksOfServers(t *testing.T) {
 	}
 	leave := func(at any, purpose byte, r int) {
 		t.Helper()
-		ticket := key.AppendTicket(nil, mail.Ticket{Purpose: purpose, Job: key.Mark(), Rcpt: mail.Recipient(r),
-			Number: uint32(time.Now().Unix() / (24 * 60 * 60))})
-		body := "List-Unsubscribe=One-Click"
-		if purpose == mail.ToReturn {
-			body = "return=yes"
-		}
-		code := 0
-		until(t, "a request is taken", func() bool {
-			code, _ = ask(t, http.MethodPost, "http://"+at.(string)+"/u/"+string(ticket), body, "")
-			return code != http.StatusBadGateway && code != http.StatusServiceUnavailable
-		})
-		if code != http.StatusOK {
-			t.Fatalf("recipient %d: got %d", r, code)
-		}
+		asks(t, at, key, purpose, r)
 	}
 	is := func(want ...mail.Recipient) {
 		t.Helper()
@@ -206,14 +193,38 @@ func TestBanksOfServers(t *testing.T) {
 	}
 }
 
+// asks asks a D server for what the ticket of a recipient is for, until it has an answer that is not for later.
+func asks(t *testing.T, at any, key mail.Key, purpose byte, r int) {
+	t.Helper()
+	ticket := key.AppendTicket(nil, mail.Ticket{Purpose: purpose, Job: key.Mark(), Rcpt: mail.Recipient(r),
+		Number: uint32(time.Now().Unix() / (24 * 60 * 60))})
+	body := "List-Unsubscribe=One-Click"
+	if purpose == mail.ToReturn {
+		body = "return=yes"
+	}
+	code := 0
+	until(t, "a request is taken", func() bool {
+		code, _ = ask(t, http.MethodPost, fmt.Sprintf("http://%s/u/%s", at, ticket), body, "")
+		return code != http.StatusBadGateway && code != http.StatusServiceUnavailable
+	})
+	if code != http.StatusOK {
+		t.Fatalf("recipient %d: got %d", r, code)
+	}
+}
+
 // returns sends returned mail of a try for a recipient to a server.
 func returns(at string, key mail.Key, r, try int) error {
+	return sendBack(at, key.VERP(mail.Recipient(r), mail.Try(try), "returns.example"),
+		fmt.Sprintf("Message-ID: <%d.%d@big.example>\r\n", r, try)+
+			fmt.Sprintf(undelivered, fmt.Sprintf("r%d@big.example", r)))
+}
+
+// sendBack sends a message to a return path, at a server.
+func sendBack(at, path, text string) error {
 	c, err := smtp.Dial(at)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return c.SendMail("", []string{key.VERP(mail.Recipient(r), mail.Try(try), "returns.example")},
-		strings.NewReader(fmt.Sprintf("Message-ID: <%d.%d@big.example>\r\n", r, try)+
-			fmt.Sprintf(undelivered, fmt.Sprintf("r%d@big.example", r))))
+	return c.SendMail("", []string{path}, strings.NewReader(text))
 }

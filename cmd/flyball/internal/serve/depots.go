@@ -12,7 +12,9 @@ import (
 
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
+	"flyball/internal/pause"
 	"flyball/realrun/depot"
+	"flyball/realrun/keyring"
 	"flyball/realrun/mailing"
 	"flyball/site"
 )
@@ -100,6 +102,43 @@ func (m *member) mailing(ctx context.Context, from *depot.Kept, job engine.Job) 
 	return h, of, nil
 }
 
+// mailings are the keys of all mailings, by which a station reads what comes back of them.
+type mailings struct {
+	*keyring.Ring
+	of *member
+}
+
+// openMailings takes up the keys that the station has in its folder, and calls add with those of each mailing, now and
+// later.
+func (m *member) openMailings(add func(depot.Keys) error) (*mailings, error) {
+	r := &keyring.Ring{File: filepath.Join(m.of.Folder, "mailings"), From: m.depot, Add: add,
+		Warn: func(job engine.Job, why error) {
+			m.log.Warn("a mailing is not kept: a restart fetches it again", "mailing", job, "why", why)
+		}}
+	if err := r.Open(); err != nil {
+		return nil, task.Unusable(m.name, err)
+	}
+	m.closes(r.Close)
+	return &mailings{r, m}, nil
+}
+
+// run keeps up with the mailings of the depot, and with those who ask whether it has, until ctx ends.
+func (a *mailings) run(ctx context.Context) error {
+	fetch := func(ctx context.Context) error {
+		return a.of.repeat(ctx, look, "the depot does not answer", func(ctx context.Context) error {
+			err := a.Fetch(ctx)
+			switch {
+			case errors.Is(err, depot.ErrAbsent): // it is yet to come
+				return errIdle
+			case errors.Is(err, keyring.ErrUntaken):
+				return task.Error{Kind: task.Invalid, Err: err}
+			}
+			return err
+		})
+	}
+	return together(ctx, fetch, func(ctx context.Context) error { a.Answer(ctx); return nil })
+}
+
 // hearsEnds calls over with which mailings have ended, when that changes, until ctx ends. It may do so again with the
 // same ones.
 func (m *member) hearsEnds(ctx context.Context, over func(depot.Running) error) error {
@@ -148,7 +187,7 @@ var errIdle = errors.New("nothing to do")
 
 // repeat calls do until ctx ends: again at once after a success, and after a pause else. An error with a kind, or of a
 // server that refuses the station, ends it. What else fails is logged as what, each reason once in a row.
-func (m *member) repeat(ctx context.Context, pause time.Duration, what string, do func(context.Context) error) error {
+func (m *member) repeat(ctx context.Context, rest time.Duration, what string, do func(context.Context) error) error {
 	said := ""
 	for ctx.Err() == nil {
 		err := do(ctx)
@@ -169,15 +208,7 @@ func (m *member) repeat(ctx context.Context, pause time.Duration, what string, d
 			said = err.Error()
 			m.log.Warn(what, "why", err)
 		}
-		sleep(ctx, pause)
+		pause.For(ctx, rest)
 	}
 	return nil
-}
-
-// sleep returns after a time, or when ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

@@ -2,7 +2,6 @@ package serve
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,19 +43,10 @@ func TestChangesAreFetched(t *testing.T) {
 	if _, err := s.Submit(sites.Submission{List: "store:people", Secret: key}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the report", func() bool {
-		_, err := os.Stat(filepath.Join(dir, "reports", "mailing-1.json"))
-		return err == nil
-	})
+	reported(t, dir, 1)
 	leaves := func(r int) {
 		t.Helper()
-		ticket := key.AppendTicket(nil, mail.Ticket{Purpose: mail.ToLeave, Job: key.Mark(), Rcpt: mail.Recipient(r),
-			Number: uint32(time.Now().Unix() / (24 * 60 * 60))})
-		url := "http://" + at[3].(string) + "/u/" + string(ticket)
-		until(t, fmt.Sprintf("recipient %d leaves", r), func() bool { // it may take a while until the keys are here
-			code, _ := ask(t, http.MethodPost, url, "List-Unsubscribe=One-Click", "")
-			return code == http.StatusOK
-		})
+		asks(t, at[3], key, mail.ToLeave, r)
 	}
 	back := func(r int) {
 		t.Helper()
@@ -171,13 +161,8 @@ func TestChangesAreFetchedFromAnotherComputer(t *testing.T) {
 	if _, err := all.Submit(sites.Submission{List: "store:people", Secret: key}); err != nil {
 		t.Fatal(err)
 	}
-	ticket := key.AppendTicket(nil, mail.Ticket{Purpose: mail.ToLeave, Job: key.Mark(), Rcpt: 1,
-		Number: uint32(time.Now().Unix() / (24 * 60 * 60))})
-	until(t, "d has the mailing", func() bool {
-		url := "http://" + at[3].(string) + "/u/" + string(ticket)
-		code, _ := ask(t, http.MethodPost, url, "List-Unsubscribe=One-Click", "")
-		return code == http.StatusOK
-	})
+	reported(t, dir, 1)
+	asks(t, at[3], key, mail.ToLeave, 1)
 	bob, err := mail.ParseAddress("bob@all.example")
 	if err != nil {
 		t.Fatal(err)

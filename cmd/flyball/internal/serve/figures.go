@@ -2,12 +2,9 @@ package serve
 
 import (
 	"context"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
-	"time"
 
 	"flyball/cmd/flyball/internal/metrics"
 	"flyball/cmd/flyball/internal/status"
@@ -35,11 +32,11 @@ func (p *Process) Count(ctx context.Context, t *metrics.Text) error {
 			t.Gauge("flyball_undurable_records", "Records of the journal that a loss of power would lose.",
 				float64(undurable), "station", m.name)
 		}
-		m.heard.add(t, m.name)
+		m.heard.Add(t, m.name)
 		for _, c := range m.counters {
 			c.Add(t, "station", m.name)
 		}
-		m.buffer.add(t, m.name)
+		m.buffer.Add(t, m.name)
 		if c, is := m.server.(counting); is {
 			if err := c.count(ctx, t); err != nil {
 				return err
@@ -47,12 +44,6 @@ func (p *Process) Count(ctx context.Context, t *metrics.Text) error {
 		}
 	}
 	return nil
-}
-
-// hearing is when a station has heard others last.
-type hearing struct {
-	lock sync.Mutex
-	last map[string]time.Time // by the name of the other station
 }
 
 // hears returns receive so that the station knows whom it has heard.
@@ -64,22 +55,8 @@ func (m *member) hears(receive func(engine.Message)) func(engine.Message) {
 		}
 	}
 	return func(e engine.Message) {
-		m.heard.lock.Lock()
-		if m.heard.last == nil {
-			m.heard.last = map[string]time.Time{}
-		}
-		m.heard.last[names[e.From]] = time.Now()
-		m.heard.lock.Unlock()
+		m.heard.From(names[e.From])
 		receive(e)
-	}
-}
-
-func (h *hearing) add(t *metrics.Text, station string) {
-	h.lock.Lock()
-	defer h.lock.Unlock()
-	for _, from := range slices.Sorted(maps.Keys(h.last)) {
-		t.Gauge("flyball_last_message_timestamp_seconds", "When the last message of another station came (Unix time).",
-			unix(h.last[from]), "station", station, "from", from)
 	}
 }
 
@@ -121,44 +98,6 @@ func depotBytes(t *metrics.Text, m *member, folder string) error {
 	t.Gauge("flyball_depot_bytes", "Bytes of lists and letters.", float64(bytes), "station", m.name)
 	return err
 }
-
-// buffered is the changes that the storage server may lack.
-type buffered struct {
-	lock  sync.Mutex
-	known bool // there is a storage server
-	n     int
-	since time.Time // when it last had all; zero: it has
-}
-
-// has sets the number of changes that the storage server may lack.
-func (b *buffered) has(n int) {
-	b.lock.Lock()
-	defer b.lock.Unlock()
-	b.known, b.n = true, n
-	if n == 0 {
-		b.since = time.Time{}
-	} else if b.since.IsZero() {
-		b.since = time.Now()
-	}
-}
-
-func (b *buffered) add(t *metrics.Text, station string) {
-	b.lock.Lock()
-	defer b.lock.Unlock()
-	if !b.known {
-		return
-	}
-	t.Gauge("flyball_buffered_changes", "Changes that the storage server has not confirmed.", float64(b.n),
-		"station", station)
-	if b.n > 0 {
-		t.Gauge("flyball_buffered_since_timestamp_seconds",
-			"Since when there are changes that the storage server has not confirmed (Unix time).",
-			unix(b.since), "station", station)
-	}
-}
-
-// unix returns a time in seconds.
-func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
 // count implements counting: attempts and MTA processes.
 func (s *delivering) count(_ context.Context, t *metrics.Text) error {

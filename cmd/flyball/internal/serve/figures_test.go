@@ -72,11 +72,8 @@ func TestFigures(t *testing.T) {
 	}
 	m.transactions()("changes", errors.New("away"))
 	p := &Process{members: []*member{m}}
-	began := time.Now().Unix()
-	m.buffer.has(3)
-	m.buffer.has(2)
-	sum := figures(t, p)
-	wantFigures(t, sum, map[string]int{
+	m.buffer.Has(2)
+	wantFigures(t, figures(t, p), map[string]int{
 		`flyball_responses_total{station="x",kind="click",by="human"}`:                 1,
 		`flyball_responses_total{station="x",kind="click",by="machine"}`:               2,
 		`flyball_responses_total{station="x",kind="open",by="[a-z]+"}`:                 0,
@@ -84,19 +81,6 @@ func TestFigures(t *testing.T) {
 		`flyball_store_transactions_total{station="x",kind="changes",result="failed"}`: 1,
 		`flyball_buffered_changes{station="x"}`:                                        2,
 	})
-	since := sum(`flyball_buffered_since_timestamp_seconds{station="x"}`)
-	if since < float64(began) || since > float64(time.Now().Unix()+1) {
-		t.Errorf("buffered since %v, want %v", since, began)
-	}
-	m.buffer.since = time.Unix(1, 0)
-	m.buffer.has(4)
-	wantFigures(t, figures(t, p), map[string]int{`flyball_buffered_since_timestamp_seconds{station="x"}`: 1})
-	m.buffer.has(0)
-	var text metrics.Text
-	if err := p.Count(t.Context(), &text); err != nil || strings.Contains(text.String(), "since_timestamp") {
-		t.Errorf("got %v, want no time when nothing is buffered:\n%s", err, &text)
-	}
-
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

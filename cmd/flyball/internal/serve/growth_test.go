@@ -3,7 +3,6 @@ package serve
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -49,10 +48,10 @@ func TestFoldersStaySmall(t *testing.T) {
 		if _, err := s.Submit(sites.Submission{List: list}); err != nil {
 			t.Fatal(err)
 		}
+		reported(t, dir, job)
 		until(t, fmt.Sprintf("the end of mailing %d", job), func() bool {
-			_, err := os.Stat(filepath.Join(dir, "reports", fmt.Sprintf("mailing-%d.json", job)))
 			kept, _ := filepath.Glob(filepath.Join(state, "b*", "kept", "mailing-*"))
-			return err == nil && kept == nil
+			return kept == nil
 		})
 		if job%2 == 0 {
 			p.end()

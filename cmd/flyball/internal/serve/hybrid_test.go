@@ -2,8 +2,6 @@ package serve
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -11,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,14 +19,10 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"flyball/cmd/flyball/internal/sites"
-	"flyball/cmd/flyball/internal/task"
 	"flyball/internal/durable"
 	"flyball/internal/longtest"
-	"flyball/internal/mail"
-	"flyball/realrun/depot"
 	"flyball/realrun/journal"
 	"flyball/realrun/response"
-	"flyball/site"
 )
 
 // inboxes is a receiver that takes all mail and keeps it.
@@ -164,6 +157,15 @@ func until(t *testing.T, what string, is func() bool) {
 			t.Fatalf("not within a minute: %s", what)
 		}
 	}
+}
+
+// reported waits until the report of a mailing is in the folder reports of a folder.
+func reported(t *testing.T, dir string, job int) {
+	t.Helper()
+	until(t, fmt.Sprintf("the report of mailing %d", job), func() bool {
+		_, err := os.Stat(filepath.Join(dir, "reports", fmt.Sprintf("mailing-%d.json", job)))
+		return err == nil
+	})
 }
 
 // ask makes a request, and returns the status of the answer and where it leads.
@@ -317,33 +319,6 @@ func TestSiteBehindAHybrid(t *testing.T) {
 		len(all.Links) != 2 || all.Links[0].Human != 1 || all.Links[1].Human != 0 || all.Trapped == 0 ||
 		all.Clicks.Machine+all.Opens.Machine < 200 {
 		t.Errorf("got %+v, want one open and one click by a human", all)
-	}
-}
-
-// A station knows the mailings that it had after a restart, before it has asked anyone, and refuses a damaged file.
-func TestMailingsAreKept(t *testing.T) {
-	m := &member{name: "response", of: site.Station{Folder: t.TempDir()}}
-	keys := depot.Keys{Job: 1, Recipients: 2, Secret: mail.Key{1}, Targets: []string{"https://shop.example/"}}
-	var got []depot.Keys
-	add := func(k depot.Keys) error { got = append(got, k); return nil }
-	a, err := m.openMailings(add)
-	if err != nil || a.next != 1 || got != nil {
-		t.Fatal(a, err, got)
-	}
-	text, _ := json.Marshal(keys)
-	if err := errors.Join(a.log.Append(text), a.log.Sync(), m.close()); err != nil {
-		t.Fatal(err)
-	}
-	if a, err = m.openMailings(add); err != nil || a.next != 2 || !reflect.DeepEqual(got, []depot.Keys{keys}) {
-		t.Errorf("got %v, %v, want the keys of mailing 1", got, err)
-	}
-	m.close()
-	name := filepath.Join(m.of.Folder, mailingsFile)
-	text, _ = os.ReadFile(name)
-	write(t, m.of.Folder, mailingsFile, strings.Replace(string(text), "shop", "evil", 1)+"more\n")
-	var wrong task.Error
-	if _, err := m.openMailings(add); !errors.As(err, &wrong) || wrong.Kind != task.Invalid {
-		t.Errorf("a damaged file: got %v", err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
 	"flyball/engine"
+	"flyball/internal/pause"
 	"flyball/site"
 )
 
@@ -78,7 +79,7 @@ func (m *member) dial(ctx context.Context, cfg bus.Config, within *bus.Server) (
 			m.log.Warn("waits for the broker", "why", err)
 			said = true
 		}
-		sleep(ctx, look)
+		pause.For(ctx, look)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"flyball/internal/durable"
 	"flyball/internal/input"
 	"flyball/internal/mail"
+	"flyball/internal/pause"
 	"flyball/internal/rng"
 	"flyball/realrun"
 	"flyball/realrun/depot"
@@ -153,7 +154,7 @@ func (s *delivering) claims(ctx context.Context) error {
 			first = false
 			close(s.granted)
 		}
-		sleep(ctx, time.Duration(of.Sending.Lease))
+		pause.For(ctx, time.Duration(of.Sending.Lease))
 		return nil
 	})
 }

@@ -62,9 +62,9 @@ type member struct {
 	before   []journal.Entry
 	disk     cuttable
 	conn     *bus.Conn
-	heard    hearing
-	counters []*metrics.Counts // of what it tells of
-	buffer   buffered
+	heard    metrics.Heard
+	counters []*metrics.Counts // of what has happened, for Prometheus
+	buffer   metrics.Buffer
 	changes  *depot.Depot    // through which the storage server fetches the changes of this server; nil: it does not
 	fetched  net.Listener    // where it does
 	next     station.Carrier // to other stations

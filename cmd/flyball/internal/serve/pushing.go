@@ -49,7 +49,7 @@ func (m *member) hands(ctx context.Context, changes func(context.Context, uint64
 			all = append(all, depot.ChangeOf(c))
 		}
 		upTo.Store(after)
-		m.buffer.has(len(all))
+		m.buffer.Has(len(all))
 		return all, nil
 	}
 	look := func(ctx context.Context) ([]depot.Change, error) { return buffer(ctx, upTo.Load()) }

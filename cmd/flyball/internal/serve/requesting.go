@@ -46,7 +46,7 @@ func (p *Process) openRequesting(ctx context.Context, m *member) (err error) {
 	}
 	cfg := requests.Default()
 	cfg.Name, cfg.Domain = p.site.Name, m.of.Domain
-	cfg.Complete = func() bool { return s.all.complete() } // no request comes before all is there
+	cfg.Complete = func() bool { return s.all.Complete() } // no request comes before all is there
 	events := m.counts("flyball_requests_total", "What became of requests, since the station began.", "event")
 	for _, k := range []requests.Kind{requests.Left, requests.Returned, requests.Asked, requests.Unsent,
 		requests.Dropped} {

@@ -29,7 +29,7 @@ func (p *Process) openResponding(_ context.Context, m *member) (err error) {
 	m.server = s
 	cfg := response.Default(m.of.Folder)
 	cfg.Trusted = loopback
-	cfg.Complete = func() bool { return s.all.complete() } // no response comes before all is there
+	cfg.Complete = func() bool { return s.all.Complete() } // no response comes before all is there
 	cfg.Tell = m.judged()
 	if s.server, err = response.New(cfg); err != nil {
 		return task.Unusable(m.name, err)

@@ -45,7 +45,7 @@ func (p *Process) openReturning(ctx context.Context, m *member) (err error) {
 			"reason", e.Reason)
 	}
 	cfg.Warn = func(err error) { m.log.Warn("returned mail cannot be kept", "why", err) }
-	cfg.Complete = func() bool { return s.all.complete() } // no mail comes before all is there
+	cfg.Complete = func() bool { return s.all.Complete() } // no mail comes before all is there
 	if s.server, err = inbound.New(cfg); err != nil {
 		return task.Unusable(m.name, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"flyball/engine"
 	"flyball/engine/sender"
 	"flyball/internal/mail"
+	"flyball/internal/pause"
 	"flyball/internal/points"
 	"flyball/internal/vt"
 	"flyball/realrun"
@@ -116,7 +117,7 @@ func (s *sending) outcomes(ctx context.Context, job engine.Job) (all []byte, clo
 // said.
 func (s *sending) takeMailings(ctx context.Context) error {
 	said := map[string]string{}
-	for ; ctx.Err() == nil; sleep(ctx, look) {
+	for ; ctx.Err() == nil; pause.For(ctx, look) {
 		names, err := s.in.site.Waiting()
 		if err != nil {
 			return err

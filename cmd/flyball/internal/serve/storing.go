@@ -191,8 +191,8 @@ func (s *storing) count(_ context.Context, t *metrics.Text) error {
 	t.Gauge("flyball_unrecorded_mailings", "Mailings of which the store does not have all outcomes.", float64(open),
 		"station", s.name)
 	if !last.IsZero() {
-		t.Gauge("flyball_last_outcome_timestamp_seconds", "When outcomes were last recorded in the store (Unix time).",
-			unix(last), "station", s.name)
+		t.Unix("flyball_last_outcome_timestamp_seconds", "When outcomes were last recorded in the store (Unix time).",
+			last, "station", s.name)
 	}
 	return depotBytes(t, s.member, "kept")
 }

@@ -2,15 +2,11 @@ package serve
 
 import (
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/emersion/go-smtp"
 
 	"flyball/cmd/flyball/internal/sites"
 	"flyball/cmd/flyball/internal/task"
@@ -139,10 +135,7 @@ func TestStorageServer(t *testing.T) {
 		if _, err := s.Submit(sites.Submission{List: "store:people", Secret: secret}); err != nil {
 			t.Fatal(err)
 		}
-		until(t, "the report", func() bool {
-			_, err := os.Stat(filepath.Join(dir, "reports", fmt.Sprintf("mailing-%d.json", job)))
-			return err == nil
-		})
+		reported(t, dir, job)
 	}
 	mails(1, key)
 	for i := range people {
@@ -151,24 +144,10 @@ func TestStorageServer(t *testing.T) {
 		}
 	}
 
-	ticket := key.AppendTicket(nil, mail.Ticket{Purpose: mail.ToLeave, Job: key.Mark(), Rcpt: 0,
-		Number: uint32(time.Now().Unix() / (24 * 60 * 60))})
-	answer, err := http.Post("http://"+p.Listens("d", "listen")+"/u/"+string(ticket),
-		"application/x-www-form-urlencoded", strings.NewReader("List-Unsubscribe=One-Click"))
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatal(answer, err)
-	}
-	answer.Body.Close()
-	conn, err := net.Dial("tcp", p.Listens("c", "listen"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	client := smtp.NewClient(conn)
-	defer client.Close()
-	if err := client.SendMail("", []string{receiver.got[who(1)].from}, strings.NewReader(fmt.Sprintf(undelivered,
-		who(1)))); err != nil {
-		t.Fatal(err)
-	}
+	asks(t, p.Listens("d", "listen"), key, mail.ToLeave, 0)
+	until(t, "returned mail is taken", func() bool {
+		return sendBack(p.Listens("c", "listen"), receiver.got[who(1)].from, fmt.Sprintf(undelivered, who(1))) == nil
+	})
 	until(t, "the store has who left and whose mail returned", func() bool {
 		in, err := store.SuppressedIn(t.Context(), "people")
 		return err == nil && in.Has(address(0)) && in.Has(address(1))
